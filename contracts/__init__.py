@@ -1,0 +1,1 @@
+"""Wire models, settings and the pure rules that every part of genrecast shares."""

@@ -1,0 +1,88 @@
+"""ClickEvent: what producers write to the `clicks` topic, at least once."""
+
+import unicodedata
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from contracts.measures import MAX_WATCH_SECONDS
+
+MAX_EVENT_TIME_MS: Final = 253_402_300_799_999
+"""Last event time accepted, epoch ms: the end of the year 9999."""
+
+MAX_GENRES_PER_EVENT: Final = 8
+"""Most genres one event may carry."""
+
+
+def normalise_genre(genre: str) -> str:
+    """Return a genre's one spelling: NFC, casefolded, trimmed.
+
+    >>> normalise_genre("  Crime ")
+    'crime'
+    """
+    if genre.isascii():
+        return genre.strip().lower()
+    # Casefolding can undo NFC (U+0345, for one), so normalise on both sides of it.
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", genre).casefold()).strip()
+
+
+def _normalise_genres(genres: object) -> object:
+    """Normalise before lengths are checked; anything but a list of str is left to pydantic."""
+    if not isinstance(genres, list):
+        return genres
+    if len(genres) == 1 and isinstance(genres[0], str):
+        return [normalise_genre(genres[0])]
+    if len(genres) > MAX_GENRES_PER_EVENT:
+        return genres
+    return (
+        list(dict.fromkeys(normalise_genre(g) if isinstance(g, str) else repr(g) for g in genres))
+        if all(isinstance(g, str) for g in genres)
+        else genres
+    )
+
+
+def _refuse_control_characters(text: str) -> str:
+    """Refuse NUL and its like: they break logs, keys and labels downstream."""
+    if not text.isprintable() and any(unicodedata.category(c) in {"Cc", "Cs"} for c in text):
+        raise ValueError("control characters are not allowed")
+    return text
+
+
+Identifier = Annotated[
+    str, Field(min_length=1, max_length=64), AfterValidator(_refuse_control_characters)
+]
+Genre = Annotated[
+    str, Field(min_length=1, max_length=64), AfterValidator(_refuse_control_characters)
+]
+Genres = Annotated[
+    list[Genre],
+    Field(min_length=1, max_length=MAX_GENRES_PER_EVENT),
+    BeforeValidator(_normalise_genres, json_schema_input_type=list[str]),
+]
+
+
+class ClickEvent(BaseModel):
+    """One click, play, like or share of a show; it counts once in each of its genres.
+
+    Unknown fields are ignored. Types are strict: `"5"` is not a number.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+
+    event_id: Identifier = Field(description="Unique per event, made by the producer.")
+    event_time: int = Field(
+        ge=1, le=MAX_EVENT_TIME_MS, description="When the click happened, epoch milliseconds UTC."
+    )
+    user_id: Identifier = Field(description="Who clicked, pseudonymous.")
+    show_id: Identifier = Field(description="What was clicked.")
+    genres: Genres = Field(
+        description="1-8 genres; normalised to NFC, casefolded, trimmed; duplicates dropped."
+    )
+    action: Literal["click", "play", "like", "share"] = Field(
+        default="click", description="What the user did."
+    )
+    watch_seconds: float | None = Field(
+        default=None, ge=0, le=MAX_WATCH_SECONDS, description="Seconds watched, when known."
+    )
+    age: int | None = Field(default=None, ge=0, le=120, description="Age in years, when known.")
+    gender: Literal["f", "m", "x"] | None = Field(default=None, description="Gender, when known.")

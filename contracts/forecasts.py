@@ -1,0 +1,81 @@
+"""GenreForecast and BucketRecord: what the forecaster publishes, one transaction per bucket."""
+
+import itertools
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SCHEMA_VERSION: Final = 1
+"""Version of the published messages and of the state in Redis."""
+
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class HorizonStep(BaseModel):
+    """The forecast for one bucket ahead; step 1 is the bucket after the origin."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    step: int = Field(ge=1, description="Buckets ahead of the origin bucket.")
+    start: int = Field(description="Start of the forecast bucket, epoch ms UTC.")
+    mean: NonNegative = Field(description="Expected clicks.")
+    quantiles: dict[str, NonNegative] = Field(
+        description='Clicks by level, e.g. {"0.1": 3.0, "0.5": 7.0, "0.9": 12.0}; never crossing.'
+    )
+
+    @model_validator(mode="after")
+    def _quantiles_do_not_cross(self) -> Self:
+        values = [value for _, value in sorted(self.quantiles.items(), key=lambda kv: float(kv[0]))]
+        if any(upper < lower for lower, upper in itertools.pairwise(values)):
+            raise ValueError("quantiles cross")
+        return self
+
+
+class GenreForecast(BaseModel):
+    """One genre's final count of the origin bucket and its forecast from there."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+    schema_version: int = Field(default=SCHEMA_VERSION, description="Version of this message.")
+    genre: str = Field(description="The genre, normalised.")
+    bucket_start: int = Field(description="The origin bucket's start, epoch ms UTC.")
+    bucket_seconds: int = Field(gt=0, description="Bucket length in seconds.")
+    observed_clicks: int = Field(ge=0, description="Final count of the origin bucket.")
+    model_version: str = Field(description="Which model made this.")
+    kind: Literal["lstm", "baseline"] = Field(description="Which kind of model made this.")
+    horizon: list[HorizonStep] = Field(description="The steps ahead, step 1 first.")
+    emitted_at: int = Field(description="When it was published, epoch ms UTC.")
+
+
+class ReplayPoint(BaseModel):
+    """Where a partition's replay must begin so that every open bucket comes out the same."""
+
+    model_config = ConfigDict(frozen=True)
+
+    offset: int = Field(ge=0, description="First offset that may hold an event of an open bucket.")
+    watermark: int | None = Field(
+        description="The partition's watermark before that offset, epoch ms; null before any event."
+    )
+
+
+class BucketRecord(BaseModel):
+    """The bucket journal's entry: all that is needed to restore Redis up to this bucket."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+    schema_version: int = Field(default=SCHEMA_VERSION, description="Version of this message.")
+    bucket_start: int = Field(description="The closed bucket's start, epoch ms UTC.")
+    bucket_seconds: int = Field(gt=0, description="Bucket length in seconds.")
+    counts: dict[str, list[int]] = Field(
+        description="Per known genre its cell (see MEASURES), in order of first appearance."
+    )
+    genres_first_bucket: dict[str, int] = Field(
+        description="Per known genre the first bucket it was counted in, epoch ms."
+    )
+    cut: dict[int, int] = Field(description="Per partition the next offset to read at the close.")
+    replay_from: dict[int, ReplayPoint] = Field(description="Per partition where a replay begins.")
+    is_reset: bool = Field(
+        default=False, description="Whether a gap longer than the window went before."
+    )
+    model_version: str = Field(description="Which model forecast from this bucket.")
+    emitted_at: int = Field(description="When it was published, epoch ms UTC.")

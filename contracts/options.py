@@ -1,0 +1,79 @@
+"""Settings as command-line options: every command takes what it needs, spelled alike."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, Final
+
+import click
+from pydantic import SecretStr, ValidationError
+
+from contracts.settings import ENVIRONMENT_PREFIX, Settings
+
+SECRET_SETTINGS: Final = frozenset({"kafka_password"})
+"""Settings that are no options: a command line can be read by others on the machine."""
+
+EXIT_CONFIGURATION: Final = 2
+"""Exit status for wrong settings or usage."""
+
+
+class ConfigurationError(click.ClickException):
+    """A setting is wrong: the message names it and says what is allowed; exit status 2."""
+
+    exit_code = EXIT_CONFIGURATION
+
+
+def load_settings(**options: Any) -> Settings:  # noqa: ANN401 (raw option values)
+    """Build the settings from options over the environment.
+
+    Raises:
+        ConfigurationError: Naming each wrong setting and what is allowed.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for detail in error.errors(include_url=False):
+        name = str(detail["loc"][0]) if detail["loc"] else "settings"
+        variable = ENVIRONMENT_PREFIX + name.upper()
+        is_secret = name in SECRET_SETTINGS or "url" in name or name == "settings"
+        shown = "" if is_secret else f" (was {str(detail['input'])[:80]!r})"
+        lines.append(f"{variable}: {detail['msg'].removeprefix('Value error, ')}{shown}")
+    return "wrong settings\n  " + "\n  ".join(lines)
+
+
+def with_settings(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a click command options for the settings `names` (all when none are named).
+
+    The command receives one keyword argument, `settings`. Values stay text: pydantic validates
+    options and environment alike, so both are refused with the same words.
+    """
+    chosen = names or tuple(n for n in Settings.model_fields if n not in SECRET_SETTINGS)
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (passed through)
+            options = {name: kwargs.pop(name) for name in chosen}
+            return command(*args, settings=load_settings(**options), **kwargs)
+
+        for name in reversed(chosen):
+            field = Settings.model_fields[name]
+            default = field.default
+            shown = default.get_secret_value() if isinstance(default, SecretStr) else default
+            if isinstance(shown, tuple):
+                shown = " ".join(f"{item:g}" for item in shown)
+            note = "" if shown is None else f" [default: {shown}]"
+            wrapper = click.option(
+                f"--{name.replace('_', '-')}",
+                name,
+                default=None,
+                metavar="VALUE",
+                help=f"{field.description}{note}",
+            )(wrapper)
+        return wrapper
+
+    return decorate

@@ -1,0 +1,192 @@
+"""Settings of a deployment: `GENRECAST_*` in the environment, a `.env` file, or options."""
+
+import itertools
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from contracts.buckets import DAY_SECONDS
+from contracts.clock import to_ms
+
+ENVIRONMENT_PREFIX: Final = "GENRECAST_"
+"""Every setting is also an environment variable: this prefix and the name in upper case."""
+
+TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+
+
+class Settings(BaseSettings):
+    """Everything that a deployment can set; the defaults suit a local stack."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        protected_namespaces=(),
+        hide_input_in_errors=True,
+        env_ignore_empty=True,
+    )
+
+    app: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = Field(
+        default="default", description="Name of the deployment: Redis keys, consumer group."
+    )
+    kafka_bootstrap: Annotated[str, Field(min_length=1)] = Field(
+        default="localhost:9092", description="Kafka brokers, host:port, comma-separated."
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="How to talk to Kafka."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        default="PLAIN", description="SASL mechanism, with a SASL protocol."
+    )
+    kafka_username: str | None = Field(default=None, description="SASL user name.")
+    kafka_password: SecretStr | None = Field(default=None, description="SASL password.")
+    kafka_password_file: Path | None = Field(
+        default=None, description="File that holds the SASL password."
+    )
+    kafka_ca_file: Path | None = Field(
+        default=None, description="CA certificates (PEM) to trust for Kafka."
+    )
+    kafka_certificate_file: Path | None = Field(
+        default=None, description="Client certificate (PEM) for Kafka."
+    )
+    kafka_key_file: Path | None = Field(default=None, description="Client key (PEM) for Kafka.")
+    redis_url: SecretStr = Field(
+        default=SecretStr("redis://localhost:6379/0"),
+        description="Redis: redis://, rediss:// (TLS) or unix://, user and password allowed.",
+    )
+    redis_password_file: Path | None = Field(
+        default=None, description="File that holds the Redis password."
+    )
+    redis_ca_file: Path | None = Field(
+        default=None, description="CA certificates (PEM) to trust for Redis."
+    )
+
+    topic_clicks: TopicName = Field(default="clicks", description="Topic of click events.")
+    topic_forecasts: TopicName = Field(
+        default="genre-forecasts", description="Topic of forecasts, read it `read_committed`."
+    )
+    topic_buckets: TopicName = Field(
+        default="genre-buckets", description="Topic of the bucket journal (one partition)."
+    )
+    topic_late: TopicName = Field(default="clicks-late", description="Topic of late events.")
+    topic_dead_letter: TopicName = Field(
+        default="clicks-dead-letter", description="Topic of records that are no click events."
+    )
+
+    bucket_seconds: int = Field(
+        default=60, ge=1, le=DAY_SECONDS, description="Bucket length; divides a day."
+    )
+    max_out_of_orderness_seconds: float = Field(
+        default=5.0, ge=0, le=DAY_SECONDS, description="How far events may be out of order."
+    )
+    idle_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="A partition without records for so long is idle."
+    )
+    max_future_skew_seconds: float = Field(
+        default=60.0, ge=0, description="How far event time may be ahead of the record's."
+    )
+    window_buckets: int = Field(
+        default=2016, ge=2, le=100_000, description="Closed buckets kept per genre."
+    )
+    horizon: int = Field(default=12, ge=1, le=1000, description="Buckets to forecast ahead.")
+    quantiles: Annotated[tuple[float, ...], NoDecode] = Field(
+        default=(0.1, 0.25, 0.5, 0.75, 0.9),
+        description="Quantile levels, ascending, between 0 and 1.",
+    )
+    max_genres: int = Field(
+        default=10_000, ge=1, le=1_000_000, description="Genres past these count as (other)."
+    )
+    max_event_bytes: int = Field(
+        default=65_536, ge=64, description="Larger records are dead letters."
+    )
+    max_partition_drift_buckets: int = Field(
+        default=10, ge=1, description="A partition further ahead of the watermark is paused."
+    )
+    max_poll_records: int = Field(
+        default=20_000, ge=1, le=1_000_000, description="Most records taken at once."
+    )
+    session_timeout_seconds: float = Field(
+        default=10.0, ge=1, description="A consumer silent for so long is given up."
+    )
+    transaction_timeout_seconds: float = Field(
+        default=10.0, ge=1, description="A hanging forecast transaction is aborted after this."
+    )
+    model_dir: Path | None = Field(
+        default=None, description="Directory of a trained model; the shipped one when unset."
+    )
+    health_port: int | None = Field(
+        default=None, ge=0, le=65_535, description="Serve /healthz and /readyz here when set."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level to log."
+    )
+
+    @field_validator("quantiles", mode="before")
+    @classmethod
+    def _split_quantiles(cls, value: Any) -> Any:  # noqa: ANN401 (raw text or numbers)
+        if isinstance(value, str):
+            return tuple(value.replace(",", " ").split())
+        return value
+
+    @field_validator("quantiles")
+    @classmethod
+    def _quantiles_ascend(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
+        is_ascending = all(a < b for a, b in itertools.pairwise(levels))
+        if not levels or not is_ascending or levels[0] <= 0 or levels[-1] >= 1:
+            raise ValueError("must be ascending levels between 0 and 1, such as 0.1 0.5 0.9")
+        return levels
+
+    @field_validator("bucket_seconds")
+    @classmethod
+    def _bucket_divides_a_day(cls, seconds: int) -> int:
+        if DAY_SECONDS % seconds:
+            raise ValueError(f"must divide a day ({DAY_SECONDS} s), such as 60, 300, 900 or 3600")
+        return seconds
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_scheme(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return url
+
+    @model_validator(mode="after")
+    def _topics_differ(self) -> Self:
+        topics = [
+            self.topic_clicks,
+            self.topic_forecasts,
+            self.topic_buckets,
+            self.topic_late,
+            self.topic_dead_letter,
+        ]
+        if len(set(topics)) != len(topics):
+            raise ValueError("the five topic_* settings must differ from one another")
+        return self
+
+    @property
+    def bucket_ms(self) -> int:
+        """Bucket length in milliseconds."""
+        return self.bucket_seconds * 1000
+
+    @property
+    def max_out_of_orderness_ms(self) -> int:
+        """How far behind the largest event time the watermark stays, ms."""
+        return to_ms(self.max_out_of_orderness_seconds)
+
+    @property
+    def max_future_skew_ms(self) -> int:
+        """How far an event time may be ahead of its record's timestamp, ms."""
+        return to_ms(self.max_future_skew_seconds)
+
+    @property
+    def idle_timeout_ms(self) -> int:
+        """A partition without records for so long is idle, ms."""
+        return to_ms(self.idle_timeout_seconds)
+
+    @property
+    def quantile_names(self) -> tuple[str, ...]:
+        """The levels as the published messages spell them."""
+        return tuple(f"{level:g}" for level in self.quantiles)

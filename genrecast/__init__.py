@@ -1,0 +1,1 @@
+"""genrecast: the one command over the packages beside it."""

@@ -1,0 +1,5 @@
+"""`python -m genrecast`."""
+
+from genrecast.cli import main
+
+main()

@@ -1,0 +1,73 @@
+"""`genrecast`, the command: each folder brings its own commands, loaded when they are called."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+COMMANDS: Final = {
+    "demo": ("genrecast.demo_cli", "demo", "Watch it work: broker, simulator, live forecasts."),
+    "stack": ("stack.cli", "stack", "Real Kafka and Redis on this machine, without Docker."),
+    "consume": ("consumer.cli", "consume", "Count clicks, close buckets, publish forecasts."),
+    "close": ("consumer.cli", "close", "End a finished replay: close its open buckets."),
+    "simulate": ("producer_sim.cli", "simulate", "Send simulated or recorded clicks."),
+    "train": ("model.cli", "train", "Train a model from a file, the topic or Redis."),
+    "backtest": ("model.cli", "backtest", "Score a model on history, rolling origin."),
+    "feed": ("feed.cli", "feed", "Print forecasts as JSON Lines."),
+    "status": ("feed.cli", "status", "Watermark, buckets, lag, model, totals."),
+    "schema": ("contracts.schema", "schema", "Write the contracts as JSON Schema and AsyncAPI."),
+}
+"""Command name: module, attribute, one-line help. Modules are imported on use: `genrecast feed`
+must not pay for TensorFlow."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when that command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command, or None when there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module}.{attribute} is not a command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry[2]) for name, entry in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="genrecast", prog_name="genrecast")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    r"""Live demand forecasts per genre, from click streams.
+
+    Every setting is an option and an environment variable: --bucket-seconds 300 is
+    GENRECAST_BUCKET_SECONDS=300.
+
+    \b
+    Examples:
+      genrecast demo --seconds 60
+      genrecast stack up
+      genrecast consume --create-topics
+      genrecast simulate --rate 200
+      genrecast feed --genre crime
+    """
+    from genrecast import sources
+
+    ctx.obj = {"topic": sources.history_from_topic, "redis": sources.history_from_redis}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command with `arguments` (the process's own when None) and exit."""
+    cli.main(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="genrecast")
