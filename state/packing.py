@@ -1,0 +1,48 @@
+"""Cells and window rows as bytes."""
+
+import struct
+import zlib
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.measures import MEASURE_COUNT
+
+_CELL: Final = struct.Struct(f"<{MEASURE_COUNT}q")
+
+CELL_BYTES: Final = _CELL.size
+"""Bytes of a packed cell."""
+
+
+def pack_cell(cell: Sequence[int]) -> bytes:
+    """Pack a cell as little-endian int64s."""
+    return _CELL.pack(*cell)
+
+
+def unpack_cell(packed: bytes) -> tuple[int, ...]:
+    """Unpack a cell; an empty one is all zeros."""
+    return _CELL.unpack(packed) if packed else (0,) * MEASURE_COUNT
+
+
+def pack_row(cells: NDArray[np.int64]) -> bytes:
+    """Pack one bucket's cells, (G, M) int64, measure by measure (zeros compress away)."""
+    return zlib.compress(np.ascontiguousarray(cells.T).astype("<i8", copy=False).tobytes(), 1)
+
+
+def unpack_row(packed: bytes, genre_count: int) -> NDArray[np.int64]:
+    """Unpack one bucket's cells to (genre_count, M); genres newer than the row are zeros.
+
+    Raises:
+        ValueError: When the bytes are no row.
+    """
+    try:
+        flat = np.frombuffer(zlib.decompress(packed), dtype="<i8")
+    except zlib.error as error:
+        raise ValueError(f"not a packed row: {error}") from error
+    if flat.size % MEASURE_COUNT or flat.size > genre_count * MEASURE_COUNT:
+        raise ValueError(f"a packed row of {flat.size} numbers does not fit {genre_count} genres")
+    cells = np.zeros((genre_count, MEASURE_COUNT), np.int64)
+    cells[: flat.size // MEASURE_COUNT] = flat.reshape(MEASURE_COUNT, -1).T
+    return cells

@@ -1,0 +1,88 @@
+-- Adds one partition's batch and moves its offset and watermark, all or nothing.
+-- KEYS  1 meta hash  2 offsets hash (partition -> next offset)  3 watermarks hash (partition -> ms)
+--       4 idle hash (partition -> lease end, ms)  5 restored_cut hash (partition -> offset)
+--       6 genres hash (genre -> first bucket, ms)  7 genre_order list  8 open set (bucket, ms)
+--       9 totals hash.  Beside meta: bucket:<ms> hash (genre -> cell: 8 little-endian int64),
+--       first:<ms> hash (partition -> "offset:watermark" before the batch that first touched it)
+-- ARGV  1 bucket_ms  2 partition  3 expected offset  4 next offset
+--       5 watermark before ('' = none)  6 watermark after ('' = not moved)
+--       7 front event time, ms ('' = none)  8 the front record's timestamp, ms
+--       9 max genres  10 live lag, ms  11 counted  12 late  13 dead letters  14 skipped
+--       then triples: bucket, ms; genre; cell
+-- Returns {'applied'} | {'already'} stored = next | {'moved', stored} | {'absent'} no deployment |
+--       {'differs', bucket_ms} | {'wait'} touches a closed, unpublished bucket |
+--       {'refused', published, restored_cut} touches a published bucket. Only 'applied' changes anything.
+local CELL = '<i8i8i8i8i8i8i8i8'
+local FIRST_CELL = 15
+local prefix = string.sub(KEYS[1], 1, -5)
+local meta = redis.call('HMGET', KEYS[1], 'bucket_ms', 'closed', 'published', 'front_ms')
+if not meta[1] then return {'absent'} end
+if meta[1] ~= ARGV[1] then return {'differs', meta[1]} end
+
+local partition, expected, next_offset = ARGV[2], ARGV[3], ARGV[4]
+local stored = redis.call('HGET', KEYS[2], partition) or '0'
+if stored ~= expected then
+  if stored == next_offset then return {'already'} end
+  return {'moved', stored}
+end
+
+local closed, published = tonumber(meta[2]), tonumber(meta[3])
+if closed then
+  local newest
+  for i = FIRST_CELL, #ARGV, 3 do
+    local bucket = tonumber(ARGV[i])
+    if bucket <= closed and (not newest or bucket > newest) then newest = bucket end
+  end
+  if newest then
+    if not published or newest > published then return {'wait'} end
+    return {'refused', meta[3], redis.call('HGET', KEYS[5], partition) or '0'}
+  end
+end
+
+local genre_count, touched = redis.call('HLEN', KEYS[6]), {}
+for i = FIRST_CELL, #ARGV, 3 do
+  local bucket, genre, cell = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local first = redis.call('HGET', KEYS[6], genre)
+  if not first and genre_count >= tonumber(ARGV[9]) then
+    genre = '(other)'
+    first = redis.call('HGET', KEYS[6], genre)
+  end
+  if not first then
+    redis.call('RPUSH', KEYS[7], genre)
+    genre_count = genre_count + 1
+  end
+  if not first or tonumber(bucket) < tonumber(first) then
+    redis.call('HSET', KEYS[6], genre, bucket)
+  end
+  local key = prefix .. 'bucket:' .. bucket
+  local held = redis.call('HGET', key, genre)
+  if held then
+    local a, b = {struct.unpack(CELL, held)}, {struct.unpack(CELL, cell)}
+    for j = 1, 8 do a[j] = a[j] + b[j] end
+    cell = struct.pack(CELL, a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8])
+  end
+  redis.call('HSET', key, genre, cell)
+  if not touched[bucket] then
+    touched[bucket] = true
+    redis.call('SADD', KEYS[8], bucket)
+    redis.call('HSETNX', prefix .. 'first:' .. bucket, partition, expected .. ':' .. ARGV[5])
+  end
+end
+
+redis.call('HSET', KEYS[2], partition, next_offset)
+redis.call('HDEL', KEYS[4], partition)
+if ARGV[6] ~= '' then
+  local watermark = redis.call('HGET', KEYS[3], partition)
+  if not watermark or tonumber(watermark) < tonumber(ARGV[6]) then
+    redis.call('HSET', KEYS[3], partition, ARGV[6])
+  end
+end
+if ARGV[7] ~= '' and (not meta[4] or tonumber(ARGV[7]) >= tonumber(meta[4])) then
+  local is_live = tonumber(ARGV[8]) - tonumber(ARGV[7]) <= tonumber(ARGV[10])
+  redis.call('HSET', KEYS[1], 'front_ms', ARGV[7], 'front_timestamp_ms', ARGV[8],
+    'is_live', is_live and '1' or '0')
+end
+for i, name in ipairs({'counted', 'late', 'dead_letters', 'skipped'}) do
+  if ARGV[10 + i] ~= '0' then redis.call('HINCRBY', KEYS[9], name, ARGV[10 + i]) end
+end
+return {'applied'}

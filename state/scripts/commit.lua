@@ -1,0 +1,33 @@
+-- Notes that a sealed bucket is published: its row joins the window, its state is saved.
+-- KEYS  1 meta hash  2 window hash (bucket, ms -> packed row)  3 model_state hash  4 totals hash.
+--       Beside meta: bucket:<ms>, first:<ms>
+-- ARGV  1 bucket_ms  2 bucket, ms  3 published cut, JSON {partition: "offset"}  4 packed row
+--       5 window, buckets  6 model version ('' = no state to save)  7 genre count  8 state blob
+-- Returns {'committed'} | {'disagrees', published} | {'absent'}.
+local prefix = string.sub(KEYS[1], 1, -5)
+local meta = redis.call('HMGET', KEYS[1], 'bucket_ms', 'published', 'sealed')
+if not meta[1] then return {'absent'} end
+if meta[2] == ARGV[2] then return {'committed'} end
+if not meta[3] then return {'disagrees', meta[2] or ''} end
+local sealed, cut = cjson.decode(meta[3]), cjson.decode(ARGV[3])
+if sealed.bucket ~= ARGV[2] then return {'disagrees', meta[2] or ''} end
+for p, offset in pairs(sealed.cut) do
+  if cut[p] ~= offset then return {'disagrees', meta[2] or ''} end
+  cut[p] = nil
+end
+if next(cut) then return {'disagrees', meta[2] or ''} end
+
+if sealed.is_reset then redis.call('DEL', KEYS[2]) end
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[4])
+local oldest = tonumber(ARGV[2]) - tonumber(ARGV[5]) * tonumber(ARGV[1])
+redis.call('HDEL', KEYS[2], string.format('%d', oldest))
+if ARGV[6] ~= '' then
+  redis.call('HSET', KEYS[3], 'model_version', ARGV[6], 'bucket', ARGV[2],
+    'genre_count', ARGV[7], 'blob', ARGV[8])
+end
+redis.call('DEL', prefix .. 'bucket:' .. ARGV[2], prefix .. 'first:' .. ARGV[2])
+redis.call('HSET', KEYS[1], 'published', ARGV[2])
+redis.call('HDEL', KEYS[1], 'sealed')
+redis.call('HINCRBY', KEYS[4], 'buckets', 1)
+if sealed.is_reset then redis.call('HINCRBY', KEYS[4], 'window_resets', 1) end
+return {'committed'}

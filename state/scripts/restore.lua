@@ -1,0 +1,35 @@
+-- Resets the state to a published bucket of the journal; refused when it is not behind it.
+-- KEYS  1 meta hash  2 offsets  3 watermarks  4 idle  5 restored_cut  6 genres  7 genre_order
+--       8 open set  9 totals  10 window  11 model_state.  Beside meta: bucket:<ms>, first:<ms>
+-- ARGV  1 bucket_ms  2 schema version  3 bucket, ms
+--       4 JSON {cut: {partition: "offset"}, replay_from: {partition: ["offset", "watermark"]},
+--         genres: [[genre, "first bucket"], …] in genre order}
+--       then pairs: bucket, ms; packed row
+-- Returns {'restored'} | {'current'} nothing to restore | {'differs', bucket_ms}.
+local prefix = string.sub(KEYS[1], 1, -5)
+local meta = redis.call('HMGET', KEYS[1], 'bucket_ms', 'published', 'sealed')
+if meta[1] and meta[1] ~= ARGV[1] then return {'differs', meta[1]} end
+if meta[2] and tonumber(meta[2]) >= tonumber(ARGV[3]) then return {'current'} end
+local restored = cjson.decode(ARGV[4])
+local stale = redis.call('SMEMBERS', KEYS[8])
+if meta[3] then stale[#stale + 1] = cjson.decode(meta[3]).bucket end
+for _, bucket in ipairs(stale) do
+  redis.call('DEL', prefix .. 'bucket:' .. bucket, prefix .. 'first:' .. bucket)
+end
+for _, key in ipairs(KEYS) do redis.call('DEL', key) end
+
+redis.call('HSET', KEYS[1], 'bucket_ms', ARGV[1], 'schema_version', ARGV[2], 'closed', ARGV[3],
+  'published', ARGV[3],
+  'global_watermark', string.format('%d', tonumber(ARGV[3]) + tonumber(ARGV[1])))
+for p, offset in pairs(restored.cut) do redis.call('HSET', KEYS[5], p, offset) end
+for p, point in pairs(restored.replay_from) do
+  redis.call('HSET', KEYS[2], p, point[1])
+  if point[2] ~= '' then redis.call('HSET', KEYS[3], p, point[2]) end
+end
+for _, entry in ipairs(restored.genres) do
+  redis.call('HSET', KEYS[6], entry[1], entry[2])
+  redis.call('RPUSH', KEYS[7], entry[1])
+end
+for i = 5, #ARGV, 2 do redis.call('HSET', KEYS[10], ARGV[i], ARGV[i + 1]) end
+redis.call('HINCRBY', KEYS[9], 'restores', 1)
+return {'restored'}

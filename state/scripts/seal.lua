@@ -1,0 +1,105 @@
+-- Closes the next bucket when the global watermark has reached its end, and returns it.
+-- A bucket that is closed but not yet published is returned again, the same.
+-- KEYS  1 meta hash  2 offsets hash  3 watermarks hash  4 idle hash  5 restored_cut hash
+--       6 genres hash  7 genre_order list  8 open set.  Beside meta: bucket:<ms>, first:<ms>
+-- ARGV  1 bucket_ms  2 partition count  3 now, ms  4 last published bucket, ms ('' = none)
+--       5 max out-of-orderness, ms  6 idle timeout, ms  7 window, buckets
+-- Returns {'sealed', JSON {bucket, cut, replay_from, is_reset}, genre, cell, genre, cell, …} in
+--       genre order; cell is '' for a zero, false for a genre first counted later
+--       | {'wait'} | {'disagrees', published} | {'absent'} | {'differs', bucket_ms}.
+local prefix = string.sub(KEYS[1], 1, -5)
+local meta = redis.call('HMGET', KEYS[1], 'bucket_ms', 'closed', 'published', 'front_ms',
+  'front_timestamp_ms', 'is_live', 'global_watermark', 'sealed', 'forced_watermark')
+if not meta[1] then return {'absent'} end
+if meta[1] ~= ARGV[1] then return {'differs', meta[1]} end
+if (meta[3] or '') ~= ARGV[4] then return {'disagrees', meta[3] or ''} end
+local bucket_ms, now = tonumber(ARGV[1]), tonumber(ARGV[3])
+
+local function hash(key)
+  local flat, map = redis.call('HGETALL', key), {}
+  for i = 1, #flat, 2 do map[flat[i]] = flat[i + 1] end
+  return map
+end
+
+local function later(a, b)
+  if not a or (b and b > a) then return b end
+  return a
+end
+
+local function global_watermark()
+  local watermarks, leases, lowest, all_idle = hash(KEYS[3]), hash(KEYS[4]), nil, true
+  for p = 0, tonumber(ARGV[2]) - 1 do
+    local lease = leases[tostring(p)]
+    if not lease or tonumber(lease) <= now then
+      all_idle = false
+      local watermark = tonumber(watermarks[tostring(p)])
+      if not watermark then lowest = nil break end
+      if not lowest or watermark < lowest then lowest = watermark end
+    end
+  end
+  if all_idle and meta[6] == '1' then
+    local quiet = math.max(0, now - tonumber(meta[5]) - tonumber(ARGV[6]))
+    lowest = tonumber(meta[4]) - tonumber(ARGV[5]) + quiet
+  end
+  return later(later(lowest, tonumber(meta[9])), tonumber(meta[7]))
+end
+
+local function replay_from(offsets, watermarks, open)
+  local points = {}
+  for p, offset in pairs(offsets) do points[p] = {offset, watermarks[p] or ''} end
+  for _, bucket in ipairs(open) do
+    for p, first in pairs(hash(prefix .. 'first:' .. bucket)) do
+      local offset, watermark = string.match(first, '^(%d+):(.*)$')
+      if not points[p] or tonumber(offset) < tonumber(points[p][1]) then
+        points[p] = {offset, watermark}
+      end
+    end
+  end
+  return points
+end
+
+local sealed = meta[8]
+if not sealed then
+  local offsets = hash(KEYS[2])
+  for p, cut in pairs(hash(KEYS[5])) do -- after a restore, first back to where it had been
+    if tonumber(offsets[p] or '0') < tonumber(cut) then return {'wait'} end
+  end
+  local watermark = global_watermark()
+  if not watermark then return {'wait'} end
+  if tonumber(meta[7]) ~= watermark then
+    redis.call('HSET', KEYS[1], 'global_watermark', string.format('%d', watermark))
+  end
+  local open, oldest = redis.call('SMEMBERS', KEYS[8]), nil
+  for _, bucket in ipairs(open) do
+    if not oldest or tonumber(bucket) < oldest then oldest = tonumber(bucket) end
+  end
+  local bucket, is_reset = oldest, false
+  if meta[2] then
+    bucket = tonumber(meta[2]) + bucket_ms
+    local newest_due = watermark - watermark % bucket_ms - bucket_ms
+    local target = oldest or newest_due
+    if (target - bucket) / bucket_ms > tonumber(ARGV[7]) then bucket, is_reset = target, true end
+  end
+  if not bucket or watermark < bucket + bucket_ms then return {'wait'} end
+  local id, others = string.format('%d', bucket), {}
+  for _, start in ipairs(open) do
+    if start ~= id then others[#others + 1] = start end
+  end
+  sealed = cjson.encode({bucket = id, cut = offsets, is_reset = is_reset,
+    replay_from = replay_from(offsets, hash(KEYS[3]), others)})
+  redis.call('SREM', KEYS[8], id)
+  redis.call('HSET', KEYS[1], 'closed', id, 'sealed', sealed)
+end
+
+local bucket = cjson.decode(sealed).bucket
+local cells, first_bucket = hash(prefix .. 'bucket:' .. bucket), hash(KEYS[6])
+local reply = {'sealed', sealed}
+for _, genre in ipairs(redis.call('LRANGE', KEYS[7], 0, -1)) do
+  reply[#reply + 1] = genre
+  if tonumber(first_bucket[genre]) <= tonumber(bucket) then
+    reply[#reply + 1] = cells[genre] or ''
+  else
+    reply[#reply + 1] = false
+  end
+end
+return reply

@@ -1,0 +1,201 @@
+"""The store's contract: what the protocol asks of Redis, and of its in-memory twin."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.forecasts import BucketRecord
+
+LIVE_LAG_MS: Final = 60_000
+"""A record whose event time is at most so far behind its timestamp is live, not a replay, ms."""
+
+Cell = tuple[int, ...]
+"""The numbers of one (bucket, genre), in the order of `contracts.measures.MEASURES`."""
+
+
+class StoreError(Exception):
+    """The state is not usable."""
+
+
+class StoreUnavailableError(StoreError):
+    """Redis does not answer, or not now; nothing was decided, try again later."""
+
+
+class StoreRefusedError(StoreError):
+    """Redis refuses us: password, rights or TLS."""
+
+
+class DeploymentMismatchError(StoreError):
+    """The stored state belongs to a deployment of another shape."""
+
+
+class DeploymentAbsentError(StoreError):
+    """There is no state: a first start, or Redis was emptied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One partition's records between two offsets, aggregated.
+
+    Attributes:
+        partition: Partition of `clicks`.
+        expected_offset: Position before the poll.
+        next_offset: Position after it.
+        watermark_before_ms: The partition's watermark before the batch; None before any event.
+        watermark_ms: Its watermark after the batch; None when no event moved it.
+        front: (min(event time, timestamp), timestamp) of the record furthest ahead, ms.
+        cells: Increments by (bucket start ms, genre).
+        counted: Events in the increments; `late`, `dead_letters`, `skipped`: records elsewhere.
+    """
+
+    partition: int
+    expected_offset: int
+    next_offset: int
+    watermark_before_ms: int | None = None
+    watermark_ms: int | None = None
+    front: tuple[int, int] | None = None
+    cells: Mapping[tuple[int, str], Sequence[int]] = field(default_factory=dict)
+    counted: int = 0
+    late: int = 0
+    dead_letters: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyOutcome:
+    """What became of a batch; only `applied` and `already` moved the offset.
+
+    Attributes:
+        kind: `applied`; `already` (the stored offset is the batch's next one); `moved` (it is
+            another: seek to `offset`); `wait` (touches a bucket that is closed but not
+            published); `refused` (touches a bucket that is published).
+        offset: The stored offset, with `moved`.
+        published_ms: The last published bucket, with `refused`.
+        restored_cut: Records below it were decided before a restore, with `refused`.
+    """
+
+    kind: Literal["applied", "already", "moved", "wait", "refused"]
+    offset: int = 0
+    published_ms: int = 0
+    restored_cut: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A closed bucket: everything that its published record holds, from one read.
+
+    Attributes:
+        bucket_ms: Start of the bucket, epoch ms.
+        genres: Every genre in genre order, also those first counted in later buckets.
+        is_known: (G,) whether the genre had appeared by this bucket.
+        cells: (G, M) int64, zeros where nobody clicked.
+        cut: Stored offset per partition at the close.
+        replay_from: Per partition (offset, watermark before it).
+        is_reset: Whether a gap longer than the window went before.
+    """
+
+    bucket_ms: int
+    genres: tuple[str, ...]
+    is_known: NDArray[np.bool_]
+    cells: NDArray[np.int64]
+    cut: dict[int, int]
+    replay_from: dict[int, tuple[int, int | None]]
+    is_reset: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SavedState:
+    """The model's state after a bucket, as stored."""
+
+    model_version: str
+    bucket_ms: int
+    genre_count: int
+    blob: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where the deployment stands, from one read."""
+
+    offsets: dict[int, int]
+    watermarks: dict[int, int]
+    restored_cut: dict[int, int]
+    idle_until: dict[int, int]
+    closed_ms: int | None
+    published_ms: int | None
+    global_watermark_ms: int | None
+    is_live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRows:
+    """The closed buckets that are kept, oldest first.
+
+    Attributes:
+        genres: Genre order.
+        first_bucket_ms: (G,) int64, the bucket each genre was first counted in.
+        starts_ms: (T,) int64.
+        cells: (T, G, M) int64.
+    """
+
+    genres: tuple[str, ...]
+    first_bucket_ms: NDArray[np.int64]
+    starts_ms: NDArray[np.int64]
+    cells: NDArray[np.int64]
+
+
+class Store(Protocol):
+    """All state of one deployment. Each method is atomic; any may raise `StoreError`."""
+
+    def open(self) -> None:
+        """Make the deployment's state, or check that it is of this shape."""
+        ...
+
+    def apply(self, batch: Batch) -> ApplyOutcome:
+        """Add a batch and move its partition's offset, if that is still `expected_offset`."""
+        ...
+
+    def renew_idle(self, partition: int, expected_offset: int, until_ms: int) -> bool:
+        """Renew an idle lease; False when the stored offset is another."""
+        ...
+
+    def seal(
+        self, *, partition_count: int, now_ms: int, expect_published_ms: int | None
+    ) -> Sealed | Literal["wait", "disagrees"]:
+        """Close the next due bucket and return it; the same one until it is committed."""
+        ...
+
+    def commit(self, sealed: Sealed, state: SavedState | None) -> bool:
+        """Note a sealed bucket as published; False when the store disagrees on its cut."""
+        ...
+
+    def restore(self, record: BucketRecord, rows: Mapping[int, bytes]) -> bool:
+        """Reset to a journal record, with packed window rows; False when not behind it."""
+        ...
+
+    def finish(self) -> int:
+        """Let all open buckets close; returns how many there were."""
+        ...
+
+    def read_progress(self) -> Progress:
+        """Offsets, watermarks and positions, from one read."""
+        ...
+
+    def read_totals(self) -> dict[str, int]:
+        """Counted, late, dead_letters, skipped, buckets, window_resets, restores."""
+        ...
+
+    def read_open(self) -> dict[int, dict[str, Cell]]:
+        """Cells of buckets that are not published yet, by bucket start ms and genre."""
+        ...
+
+    def read_window(self) -> WindowRows:
+        """The closed buckets that are kept."""
+        ...
+
+    def read_state(self) -> SavedState | None:
+        """The model's saved state."""
+        ...

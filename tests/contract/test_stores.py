@@ -1,0 +1,325 @@
+"""One suite over both stores: Redis with its scripts, and the in-memory twin.
+
+Buckets are 10 s long here, events may be 3 s out of order, a partition idles after 6 s:
+
+    bucket   0        10        20        30   (seconds)
+             |---A----|----B----|----C----|
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import redis
+
+from contracts.forecasts import BucketRecord, ReplayPoint
+from contracts.measures import OTHER_GENRE
+from contracts.settings import Settings
+from state.memory_store import MemoryStore
+from state.packing import pack_row
+from state.redis_store import RedisStore
+from state.store import (
+    Batch,
+    DeploymentAbsentError,
+    DeploymentMismatchError,
+    SavedState,
+    Sealed,
+    Store,
+)
+
+A, B, C = 0, 10_000, 20_000
+
+
+def settings_for(url: str = "redis://localhost", **changes: object) -> Settings:
+    return Settings(
+        **{  # type: ignore[arg-type]
+            "redis_url": url,
+            "bucket_seconds": 10,
+            "max_out_of_orderness_seconds": 3,
+            "idle_timeout_seconds": 6,
+            "window_buckets": 4,
+            "max_genres": 3,
+            **changes,
+        }
+    )
+
+
+@pytest.fixture(params=["memory", "redis"])
+def make_store(request: pytest.FixtureRequest) -> Iterator[object]:
+    opened: list[RedisStore] = []
+
+    def make(**changes: object) -> Store:
+        if request.param == "memory":
+            return MemoryStore(settings_for(**changes))
+        store = RedisStore.connect(settings_for(request.getfixturevalue("redis_url"), **changes))
+        opened.append(store)
+        return store
+
+    yield make
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(make_store) -> Store:  # type: ignore[no-untyped-def]
+    made: Store = make_store()
+    made.open()
+    return made
+
+
+def clicks(n: int) -> tuple[int, ...]:
+    return (n, 0, 0, 0, 0, 0, 0, 0)
+
+
+def batch(
+    start: int, end: int, watermark: int | None, cells: dict[tuple[int, str], int], p: int = 0
+) -> Batch:
+    return Batch(
+        partition=p,
+        expected_offset=start,
+        next_offset=end,
+        watermark_ms=watermark,
+        front=None if watermark is None else (watermark + 3000, watermark + 3000),
+        cells={key: clicks(n) for key, n in cells.items()},
+        counted=sum(cells.values()),
+    )
+
+
+def seal(store: Store, published: int | None = None, now: int = 0, partitions: int = 1) -> Sealed:
+    sealed = store.seal(partition_count=partitions, now_ms=now, expect_published_ms=published)
+    assert isinstance(sealed, Sealed)
+    return sealed
+
+
+def waits(store: Store, published: int | None = None, now: int = 0, partitions: int = 1) -> bool:
+    sealed = store.seal(partition_count=partitions, now_ms=now, expect_published_ms=published)
+    return sealed == "wait"
+
+
+def test_apply_adds_cells_and_moves_the_offset(store: Store) -> None:
+    assert store.apply(batch(0, 5, 2000, {(A, "crime"): 3})).kind == "applied"
+    assert store.apply(batch(5, 9, 4000, {(A, "crime"): 2, (A, "medical"): 1})).kind == "applied"
+
+    assert store.read_open() == {A: {"crime": clicks(5), "medical": clicks(1)}}
+    progress = store.read_progress()
+    assert (progress.offsets, progress.watermarks) == ({0: 9}, {0: 4000})
+    assert store.read_totals()["counted"] == 6
+
+
+def test_replayed_batch_changes_nothing_and_says_already(store: Store) -> None:
+    store.apply(batch(0, 5, 2000, {(A, "crime"): 3}))
+    assert store.apply(batch(0, 5, 2000, {(A, "crime"): 3})).kind == "already"
+    assert store.read_open() == {A: {"crime": clicks(3)}}
+
+
+def test_batch_of_a_zombie_is_told_where_the_offset_moved(store: Store) -> None:
+    store.apply(batch(0, 5, 2000, {(A, "crime"): 3}))
+    outcome = store.apply(batch(0, 3, 2000, {(A, "crime"): 2}))
+    assert (outcome.kind, outcome.offset) == ("moved", 5)
+    assert store.read_totals()["counted"] == 3
+
+
+def test_watermark_does_not_move_back_on_out_of_order_batch(store: Store) -> None:
+    store.apply(batch(0, 1, 5000, {(A, "crime"): 1}))
+    store.apply(batch(1, 2, 1000, {(A, "crime"): 1}))
+    assert store.read_progress().watermarks == {0: 5000}
+
+
+def test_empty_batch_moves_the_offset_past_control_records(store: Store) -> None:
+    assert store.apply(batch(0, 2, None, {})).kind == "applied"
+    assert store.read_progress().offsets == {0: 2}
+
+
+def test_measures_add_up_beyond_32_bits(store: Store) -> None:
+    cell = (1, 86_400_000, 1, 120, 1, 1, 0, 0)
+    for i in range(3):
+        store.apply(
+            Batch(0, i, i + 1, cells={(A, "crime"): tuple(n * 2**20 for n in cell)}, counted=1)
+        )
+    assert store.read_open()[A]["crime"] == tuple(3 * n * 2**20 for n in cell)
+
+
+def test_genres_past_the_limit_count_under_other(store: Store) -> None:
+    store.apply(batch(0, 5, 2000, {(A, g): 1 for g in ("a", "b", "c", "d", "e")}))
+    assert store.read_open()[A] == {
+        "a": clicks(1), "b": clicks(1), "c": clicks(1), OTHER_GENRE: clicks(2),
+    }  # fmt: skip
+
+
+def test_bucket_closes_exactly_when_the_watermark_reaches_its_end(store: Store) -> None:
+    store.apply(batch(0, 1, 9999, {(A, "crime"): 1}))
+    assert waits(store)
+    store.apply(batch(1, 2, 10_000, {(B, "crime"): 7}))
+    sealed = seal(store)
+    assert (sealed.bucket_ms, sealed.genres, sealed.cells[:, 0].tolist()) == (A, ("crime",), [1])
+    assert sealed.cut == {0: 2}
+    assert sealed.replay_from == {0: (1, None)}
+
+
+def test_sealed_bucket_is_the_same_until_it_is_committed(store: Store) -> None:
+    store.apply(batch(0, 1, 10_000, {(A, "crime"): 1}))
+    first = seal(store)
+    store.apply(batch(1, 2, 20_000, {(B, "crime"): 4, (B, "new"): 4}))
+    again = seal(store)
+    assert again.cut == first.cut == {0: 1}
+    assert again.cells[:1].tolist() == first.cells.tolist()
+    assert again.genres == ("crime", "new")
+    assert again.is_known.tolist() == [True, False]
+
+
+def test_only_after_commit_the_next_bucket_closes(store: Store) -> None:
+    store.apply(batch(0, 1, 30_000, {(A, "crime"): 1, (C, "crime"): 2}))
+    first = seal(store)
+    state = SavedState("m1", A, 1, b"\x00\x01")
+    assert store.commit(first, state)
+    assert store.commit(first, state), "a lost reply is repeated"
+    second = seal(store, published=A)
+    assert (second.bucket_ms, second.cells[:, 0].tolist()) == (B, [0])
+    store.commit(second, None)
+    third = seal(store, published=B)
+    assert (third.bucket_ms, third.cells[:, 0].tolist()) == (C, [2])
+    assert store.read_state() == state
+    window = store.read_window()
+    assert window.starts_ms.tolist() == [A, B]
+    assert window.cells[:, 0, 0].tolist() == [1, 0]
+
+
+def test_forecaster_that_is_behind_is_told_so(store: Store) -> None:
+    store.apply(batch(0, 1, 10_000, {(A, "crime"): 1}))
+    store.commit(seal(store), None)
+    stale = store.seal(partition_count=1, now_ms=0, expect_published_ms=None)
+    assert stale == "disagrees"
+
+
+def test_commit_of_another_cut_is_refused(store: Store) -> None:
+    store.apply(batch(0, 1, 10_000, {(A, "crime"): 1}))
+    sealed = seal(store)
+    other = Sealed(
+        sealed.bucket_ms, sealed.genres, sealed.is_known, sealed.cells, {0: 7}, {}, False
+    )
+    assert not store.commit(other, None)
+    assert store.read_progress().published_ms is None
+
+
+def test_partition_never_seen_holds_the_watermark(store: Store) -> None:
+    store.apply(batch(0, 1, 10_000, {(A, "crime"): 1}))
+    assert waits(store, partitions=2)
+
+
+def test_idle_lease_lets_the_others_close_and_ends(store: Store) -> None:
+    store.apply(batch(0, 1, 10_000, {(A, "crime"): 1}))
+    assert store.renew_idle(1, 0, until_ms=2000)
+    assert waits(store, partitions=2, now=2000), "the lease has ended"
+    assert seal(store, partitions=2, now=1999).bucket_ms == A
+
+
+def test_idle_lease_of_a_partition_that_moved_is_refused(store: Store) -> None:
+    store.apply(batch(0, 4, 5000, {(A, "crime"): 1}))
+    assert not store.renew_idle(0, 3, until_ms=2000)
+
+
+def test_all_idle_and_live_moves_on_by_the_time_elapsed(store: Store) -> None:
+    # Front 5 s at timestamp 5 s; idle for 6 s; the bucket ends at 10 s = 5 - 3 + 8.
+    store.apply(batch(0, 1, 2000, {(A, "crime"): 1}))
+    store.renew_idle(0, 1, until_ms=10**9)
+    assert waits(store, now=5000 + 6000 + 7999)
+    assert seal(store, now=5000 + 6000 + 8000).bucket_ms == A
+
+
+def test_all_idle_after_a_replay_holds_until_finished_by_hand(store: Store) -> None:
+    old = Batch(0, 0, 1, watermark_ms=2000, front=(5000, 10**9), cells={(A, "g"): clicks(1)})
+    store.apply(old)
+    store.renew_idle(0, 1, until_ms=10**12)
+    assert waits(store, now=2 * 10**9)
+    assert store.finish() == 1
+    assert seal(store, now=2 * 10**9).bucket_ms == A
+
+
+def test_record_for_a_closed_bucket_waits_until_it_is_published(store: Store) -> None:
+    store.apply(batch(0, 1, 10_000, {(A, "crime"): 1}))
+    sealed = seal(store)
+    late = batch(1, 2, 11_000, {(A, "crime"): 1, (B, "crime"): 1})
+    assert store.apply(late).kind == "wait"
+    store.commit(sealed, None)
+    outcome = store.apply(late)
+    assert (outcome.kind, outcome.published_ms) == ("refused", A)
+    assert store.read_progress().offsets == {0: 1}
+
+
+def test_gap_longer_than_the_window_resets_it(store: Store) -> None:
+    store.apply(batch(0, 1, 10_000, {(A, "crime"): 1}))
+    store.commit(seal(store), None)
+    far = 1_000_000
+    store.apply(batch(1, 2, far + 10_000, {(far, "crime"): 2}))
+    sealed = seal(store, published=A)
+    assert (sealed.bucket_ms, sealed.is_reset) == (far, True)
+    store.commit(sealed, None)
+    assert store.read_window().starts_ms.tolist() == [far]
+    assert store.read_totals()["window_resets"] == 1
+
+
+def test_window_keeps_its_length(store: Store) -> None:
+    store.apply(batch(0, 1, 100_000, {(b * 10_000, "crime"): b + 1 for b in range(9)}))
+    published = None
+    for _ in range(9):
+        sealed = seal(store, published)
+        store.commit(sealed, None)
+        published = sealed.bucket_ms
+    assert store.read_window().cells[:, 0, 0].tolist() == [6, 7, 8, 9]
+
+
+def test_restore_resets_to_the_journal_and_holds_closing_until_the_cut(store: Store) -> None:
+    store.apply(batch(0, 3, 5000, {(A, "gone"): 1}))
+    record = BucketRecord(
+        bucket_start=A,
+        bucket_seconds=10,
+        counts={"crime": list(clicks(4))},
+        genres_first_bucket={"crime": A},
+        cut={0: 9},
+        replay_from={0: ReplayPoint(offset=7, watermark=6000)},
+        model_version="m",
+        emitted_at=0,
+    )
+    rows = {A: pack_row(np.array([clicks(4)], np.int64))}
+    assert store.restore(record, rows)
+    assert not store.restore(record, rows), "not behind any more"
+    progress = store.read_progress()
+    assert (progress.offsets, progress.watermarks) == ({0: 7}, {0: 6000})
+    assert store.read_open() == {}
+    store.apply(batch(7, 8, 20_000, {(B, "crime"): 1}))
+    assert waits(store, published=A)
+    store.apply(batch(8, 9, 20_000, {}))
+    assert seal(store, published=A).bucket_ms == B
+    assert store.read_window().cells[:, 0, 0].tolist() == [4]
+
+
+def test_absent_deployment_is_named(make_store) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(DeploymentAbsentError):
+        make_store().apply(batch(0, 1, None, {}))
+
+
+def test_other_bucket_length_is_refused_by_every_script(redis_url: str) -> None:
+    first = RedisStore.connect(settings_for(redis_url))
+    first.open()
+    other = RedisStore.connect(settings_for(redis_url, bucket_seconds=60))
+    with pytest.raises(DeploymentMismatchError, match="bucket_ms 10000.*60000"):
+        other.open()
+    with pytest.raises(DeploymentMismatchError):
+        other.apply(batch(0, 1, None, {}))
+    with pytest.raises(DeploymentMismatchError):
+        other.seal(partition_count=1, now_ms=0, expect_published_ms=None)
+    first.close()
+    other.close()
+
+
+def test_keys_of_a_deployment_share_one_hash_slot(redis_url: str) -> None:
+    store = RedisStore.connect(settings_for(redis_url))
+    store.open()
+    store.apply(batch(0, 1, 10_000, {(A, "{evil}*\n../"): 1}))
+    store.commit(seal(store), SavedState("m", A, 1, b"x"))
+    store.apply(batch(1, 2, 12_000, {(B, "crime"): 1}))
+    with redis.Redis.from_url(redis_url) as client:
+        keys = [key.decode() for key in client.scan_iter()]
+    assert len(keys) > 8
+    assert all(key.startswith("{genrecast:default}:") for key in keys)
+    store.close()
