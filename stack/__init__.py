@@ -1,0 +1,1 @@
+"""Real Kafka and real Redis on a Linux machine without Docker."""
