@@ -1,0 +1,1 @@
+"""Forecasters: features, the incremental LSTM, the seasonal baseline, training, backtests."""

@@ -1,0 +1,165 @@
+"""Scales: what a genre's state learns of its level and noise as it streams, and the reference.
+
+The reference is the forecast that needs no network: climatology moved to the recent level.
+Both forecasters stand on it, so they share this part of the state.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.seasonal import Climatology, buckets_per_day, climatology
+from model.window import Past
+
+Float32 = NDArray[np.float32]
+
+SEEN, FAST, FAST_NORMAL, SLOW, EXPECTED, SPREAD = range(6)
+"""Columns of the scales: buckets seen; recent level of clicks; recent level of what was normal;
+level over a day; what was expected of the next bucket; noise relative to a Poisson count."""
+
+SCALE_COUNT: Final = 6
+"""Float32 numbers of scales per genre."""
+
+INITIAL_SPREAD: Final = 1.6
+"""Spread before anything is known: wider than Poisson, so the first intervals are not too sure."""
+
+LARGEST_SCALE: Final = 1e15
+"""A stored number beyond this was never written by us."""
+
+_FAST_MS: Final = 3_600_000
+"""The recent level remembers about this long (an hour), but 4 to 30 buckets."""
+
+_PULL_CLICKS: Final = 4.0
+"""Clicks at the normal level that pull the recent level towards normal."""
+
+_SHRINK_CLICKS: Final = 6.0
+"""Clicks at the day's level mixed into climatology: one quiet minute yesterday proves little."""
+
+_HALF_LIFE_MS: Final = 4 * 3_600_000
+"""A departure from normal is expected to have halved after four hours."""
+
+_STEP_TRUST: Final = 0.9
+"""Share (on the log scale) of the current departure that is expected of the next bucket."""
+
+_CLIP_FACTOR: Final = 20.0
+"""A bucket moves the levels by at most this many times the level: bursts end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a run of buckets left behind, per origin row.
+
+    Attributes:
+        scales: `(B, G, SCALE_COUNT)` float32 after each row; initial where `present` is False.
+        reference: `(B, G, H)` float32, clicks expected at steps 1..H without a network.
+        expected_before: `(B, G)` float32, what the row before had expected of this row.
+        present: `(B, G)` bool, whether the genre was there by the row.
+        clicks: `(B, G)` float32.
+        normal: The climatology used.
+    """
+
+    scales: Float32
+    reference: Float32
+    expected_before: Float32
+    present: NDArray[np.bool_]
+    clicks: Float32
+    normal: Climatology
+
+
+def initial_scales(genre_count: int) -> Float32:
+    """Return the scales before any bucket, `(G, SCALE_COUNT)`."""
+    scales = np.zeros((genre_count, SCALE_COUNT), np.float32)
+    scales[:, SPREAD] = INITIAL_SPREAD
+    return scales
+
+
+def observe(past: Past, first: int, stop: int, *, scales: Float32, horizon: int) -> Observed:
+    """Take the rows `[first, stop)` into `scales`, one after another.
+
+    Args:
+        past: Closed buckets; rows at or after `stop` are not read.
+        first: First row.
+        stop: Row after the last.
+        scales: `(G, SCALE_COUNT)` float32 before row `first`.
+        horizon: Steps ahead, H.
+    """
+    normal = climatology(past, first, stop, horizon)
+    clicks = past.clicks(first, stop).astype(np.float32)
+    present = np.arange(first, stop)[:, None] >= past.first_row[None, :]
+    path = np.empty((stop - first, *scales.shape), np.float32)
+    before = np.empty(clicks.shape, np.float32)
+    for row in range(stop - first):
+        before[row] = scales[:, EXPECTED]
+        stepped = _step(scales, clicks[row], normal, row, past.bucket_ms)
+        scales = np.where(present[row][:, None], stepped, scales)
+        path[row] = scales
+    reference = _reference(path, normal.mean[:, :, 1:], normal.support[:, :, 1:], past.bucket_ms)
+    return Observed(path, reference, before, present, clicks, normal)
+
+
+def _fast_buckets(bucket_ms: int) -> float:
+    return float(min(max(_FAST_MS // bucket_ms, 4), 30))
+
+
+def _slow_buckets(bucket_ms: int) -> float:
+    return float(min(max(buckets_per_day(bucket_ms), 14), 1440))
+
+
+def _step(
+    scales: Float32, clicks: Float32, normal: Climatology, row: int, bucket_ms: int
+) -> Float32:
+    """Return the scales `(G, SCALE_COUNT)` after one bucket of `clicks` `(G,)`."""
+    seen = scales[:, SEEN]
+    fast_rate = np.maximum(1.0 / (seen + 1.0), 1.0 / _fast_buckets(bucket_ms))
+    slow_rate = np.maximum(1.0 / (seen + 1.0), 1.0 / _slow_buckets(bucket_ms))
+    # The first bucket sets the level; after that a burst moves it by a bounded factor.
+    roof = np.where(seen > 0, _CLIP_FACTOR * (scales[:, SLOW] + scales[:, FAST] + 2.0), np.inf)
+    counted = np.minimum(clicks, roof)
+    supported = normal.support[row, :, 0] > 0
+    usual = _shrunk(normal.mean[row, :, 0], normal.support[row, :, 0], scales[:, SLOW])
+    usual = np.where(supported, usual, counted)
+    after = np.empty_like(scales)
+    after[:, SEEN] = np.minimum(seen + 1.0, 1e6)
+    after[:, FAST] = scales[:, FAST] + fast_rate * (counted - scales[:, FAST])
+    after[:, FAST_NORMAL] = scales[:, FAST_NORMAL] + fast_rate * (usual - scales[:, FAST_NORMAL])
+    after[:, SLOW] = scales[:, SLOW] + slow_rate * (counted - scales[:, SLOW])
+    after[:, SPREAD] = _next_spread(scales, clicks, bucket_ms)
+    after[:, EXPECTED] = _reference(
+        after[None],
+        normal.mean[row : row + 1, :, 1:2],
+        normal.support[row : row + 1, :, 1:2],
+        bucket_ms,
+    )[0, :, 0]
+    return after
+
+
+def _next_spread(scales: Float32, clicks: Float32, bucket_ms: int) -> Float32:
+    """Return the noise level after seeing how far `clicks` was from what was expected."""
+    expected = scales[:, EXPECTED]
+    error = np.minimum(np.abs(clicks - expected) / np.sqrt(expected + 1.0), 50.0)
+    rate = np.maximum(1.0 / (scales[:, SEEN] + 4.0), 0.5 / _fast_buckets(bucket_ms))
+    # 1.25 times a mean absolute error is a standard deviation.
+    moved = scales[:, SPREAD] + rate * (1.25 * error - scales[:, SPREAD])
+    return np.where(scales[:, SEEN] > 0, moved, scales[:, SPREAD]).astype(np.float32)
+
+
+def _shrunk(mean: Float32, support: Float32, slow: Float32) -> Float32:
+    """Return climatology drawn to the day's level where it rests on few clicks."""
+    weight = slow * support
+    share = weight / (weight + _SHRINK_CLICKS)
+    return (share * mean + (1.0 - share) * slow).astype(np.float32)
+
+
+def _reference(scales: Float32, mean: Float32, support: Float32, bucket_ms: int) -> Float32:
+    """Return clicks expected per step, `(B, G, H)`, from scales `(B, G, SCALE_COUNT)`."""
+    memory = _fast_buckets(bucket_ms)
+    fast, usual = scales[:, :, FAST], scales[:, :, FAST_NORMAL]
+    departure = (memory * fast + _PULL_CLICKS) / (memory * usual + _PULL_CLICKS)
+    departure = np.clip(departure, 1.0 / _CLIP_FACTOR, _CLIP_FACTOR)
+    steps = np.arange(mean.shape[2], dtype=np.float32)
+    trust = np.float32(_STEP_TRUST) * np.exp2(-steps * np.float32(bucket_ms / _HALF_LIFE_MS))
+    usual_then = _shrunk(mean, support, scales[:, :, SLOW, None])
+    moved = usual_then * departure[:, :, None] ** trust
+    return np.where(support > 0, moved, fast[:, :, None]).astype(np.float32)

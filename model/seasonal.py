@@ -1,0 +1,140 @@
+"""Climatology: what the same time of day, and of week, brought before. Never the future."""
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.buckets import DAY_MS
+from model.window import Past
+
+DAY_LAGS: Final = 6
+"""Previous days averaged; the seventh is the week's business."""
+
+WEEK_LAGS: Final = 4
+"""Previous weeks averaged."""
+
+DAY_DECAY: Final = 0.8
+"""Weight of a day relative to the one after it: rhythms drift."""
+
+WEEK_WEIGHT: Final = 1.2
+"""Weight of last week's same time relative to yesterday's: weekends differ from weekdays."""
+
+SMOOTHING_MS: Final = 450_000
+"""Buckets this far around the same time count too (7.5 minutes): single minutes are noise."""
+
+Lags = tuple[tuple[int, ...], tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Climatology:
+    """Means at the same time before, per origin row, genre and step (0 = the origin itself).
+
+    Attributes:
+        mean: `(B, G, H + 1)` float32, days and weeks weighted; 0 where `support` is 0.
+        week: `(B, G, H + 1)` float32, weeks alone; 0 where `week_support` is 0.
+        support: `(B, G, H + 1)` float32, buckets averaged in `mean`.
+        week_support: `(B, G, H + 1)` float32, buckets averaged in `week`.
+    """
+
+    mean: NDArray[np.float32]
+    week: NDArray[np.float32]
+    support: NDArray[np.float32]
+    week_support: NDArray[np.float32]
+
+
+def buckets_per_day(bucket_ms: int) -> int:
+    """Return how many buckets a day has, at least 1."""
+    return max(1, DAY_MS // bucket_ms)
+
+
+def smoothing_half_width(bucket_ms: int) -> int:
+    """Return how many buckets on either side of the same time are averaged."""
+    return SMOOTHING_MS // bucket_ms
+
+
+def usable_lags(step: int, *, bucket_ms: int, reach: int) -> Lags:
+    """Return (day lags, week lags) in buckets for the bucket `step` after an origin.
+
+    A lag is usable when its smoothed stretch ends at or before the origin and begins within
+    `reach` rows of it, so that a live window and a whole series use the same ones.
+
+    >>> usable_lags(2, bucket_ms=3_600_000, reach=60)
+    ((24, 48), ())
+    """
+    half = smoothing_half_width(bucket_ms)
+    day = buckets_per_day(bucket_ms)
+    week = 7 * day
+    first_day = max(1, -(-(step + half) // day))
+    first_week = max(1, -(-(step + half) // week))
+    days = (day * (first_day + i) for i in range(DAY_LAGS))
+    weeks = (week * (first_week + i) for i in range(WEEK_LAGS))
+    room = reach + step - half
+    return tuple(lag for lag in days if lag < room), tuple(lag for lag in weeks if lag < room)
+
+
+def climatology(past: Past, first: int, stop: int, horizon: int) -> Climatology:
+    """Return the climatology of the steps 0..`horizon` after the origin rows `[first, stop)`."""
+    shape = (stop - first, past.prefix.shape[1], horizon + 1)
+    whole = Climatology(*(np.zeros(shape, np.float32) for _ in range(4)))
+
+    def lags_of(step: int) -> Lags:
+        return usable_lags(step, bucket_ms=past.bucket_ms, reach=past.reach)
+
+    for lags, group in groupby(range(horizon + 1), key=lags_of):
+        if not (lags[0] or lags[1]):
+            continue
+        steps = list(group)
+        # One row per target bucket: neighbouring origins share all but one of their targets.
+        columns = _at_targets(past, range(first + steps[0], stop + steps[-1]), lags)
+        for step in steps:
+            rows = slice(step - steps[0], step - steps[0] + stop - first)
+            whole.mean[:, :, step] = columns.mean[rows]
+            whole.week[:, :, step] = columns.week[rows]
+            whole.support[:, :, step] = columns.support[rows]
+            whole.week_support[:, :, step] = columns.week_support[rows]
+    return whole
+
+
+def _at_targets(past: Past, targets: range, lags: Lags) -> Climatology:
+    """Return `(len(targets), G)` arrays: the climatology of each target row by `lags`."""
+    half = smoothing_half_width(past.bucket_ms)
+    width = 2 * half + 1
+    shape = (len(targets), past.prefix.shape[1])
+    day_sum, day_weight, day_count = (np.zeros(shape) for _ in range(3))
+    week_sum, week_weight, week_count = (np.zeros(shape) for _ in range(3))
+    for position, lag in enumerate(lags[0]):
+        rows, known, mean = _stretch_mean(past, targets, lag, half)
+        weight = known * DAY_DECAY**position
+        day_sum[rows] += weight * mean
+        day_weight[rows] += weight
+        day_count[rows] += known * width
+    for position, lag in enumerate(lags[1]):
+        rows, known, mean = _stretch_mean(past, targets, lag, half)
+        weight = known * WEEK_WEIGHT * DAY_DECAY**position
+        week_sum[rows] += weight * mean
+        week_weight[rows] += weight
+        week_count[rows] += known * width
+    total = day_weight + week_weight
+    return Climatology(
+        mean=((day_sum + week_sum) / np.where(total > 0, total, 1.0)).astype(np.float32),
+        week=(week_sum / np.where(week_weight > 0, week_weight, 1.0)).astype(np.float32),
+        support=(day_count + week_count).astype(np.float32),
+        week_support=week_count.astype(np.float32),
+    )
+
+
+def _stretch_mean(
+    past: Past, targets: range, lag: int, half: int
+) -> tuple[slice, NDArray[np.bool_], NDArray[np.float64]]:
+    """Return, for the targets whose stretch is in the past held: which, known?, mean clicks."""
+    begin = targets.start - lag - half
+    skipped = min(max(0, -begin), len(targets))
+    begins = range(begin + skipped, begin + len(targets))
+    rows = slice(skipped, len(targets))
+    low = past.prefix[begins.start : begins.stop]
+    high = past.prefix[begins.start + 2 * half + 1 : begins.stop + 2 * half + 1]
+    known = np.arange(begins.start, begins.stop)[:, None] >= past.first_row[None, :]
+    return rows, known, np.where(known, (high - low) / (2 * half + 1), 0.0)
