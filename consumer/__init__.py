@@ -1,0 +1,1 @@
+"""The consumer: poll -> decode -> aggregate -> apply -> close -> forecast -> publish."""

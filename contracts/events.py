@@ -1,9 +1,10 @@
 """ClickEvent: what producers write to the `clicks` topic, at least once."""
 
+import functools
 import unicodedata
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from contracts.measures import MAX_WATCH_SECONDS
 
@@ -12,6 +13,9 @@ MAX_EVENT_TIME_MS: Final = 253_402_300_799_999
 
 MAX_GENRES_PER_EVENT: Final = 8
 """Most genres one event may carry."""
+
+GENRE_LISTS_REMEMBERED: Final = 65_536
+"""Spellings of genre lists whose normal form is remembered: bounds memory, not correctness."""
 
 
 def normalise_genre(genre: str) -> str:
@@ -26,34 +30,27 @@ def normalise_genre(genre: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", genre).casefold()).strip()
 
 
+@functools.lru_cache(maxsize=GENRE_LISTS_REMEMBERED)
+def _normalise_list(genres: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(normalise_genre, genres)))
+
+
 def _normalise_genres(genres: object) -> object:
     """Normalise before lengths are checked; anything but a list of str is left to pydantic."""
-    if not isinstance(genres, list):
+    if not isinstance(genres, list) or len(genres) > MAX_GENRES_PER_EVENT:
         return genres
-    if len(genres) == 1 and isinstance(genres[0], str):
-        return [normalise_genre(genres[0])]
-    if len(genres) > MAX_GENRES_PER_EVENT:
+    try:
+        return list(_normalise_list(tuple(genres)))
+    except (TypeError, AttributeError):
         return genres
-    return (
-        list(dict.fromkeys(normalise_genre(g) if isinstance(g, str) else repr(g) for g in genres))
-        if all(isinstance(g, str) for g in genres)
-        else genres
-    )
 
 
-def _refuse_control_characters(text: str) -> str:
-    """Refuse NUL and its like: they break logs, keys and labels downstream."""
-    if not text.isprintable() and any(unicodedata.category(c) in {"Cc", "Cs"} for c in text):
-        raise ValueError("control characters are not allowed")
-    return text
-
-
-Identifier = Annotated[
-    str, Field(min_length=1, max_length=64), AfterValidator(_refuse_control_characters)
+# NUL and its like break logs, keys and labels downstream.
+_Text = Annotated[
+    str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")
 ]
-Genre = Annotated[
-    str, Field(min_length=1, max_length=64), AfterValidator(_refuse_control_characters)
-]
+Identifier = _Text
+Genre = _Text
 Genres = Annotated[
     list[Genre],
     Field(min_length=1, max_length=MAX_GENRES_PER_EVENT),

@@ -187,7 +187,7 @@ class MemoryStore:
         d.sealed = Sealed(
             bucket_ms=bucket,
             genres=(),
-            is_known=np.zeros(0, np.bool_),
+            first_bucket_ms=np.zeros(0, np.int64),
             cells=np.zeros((0, MEASURE_COUNT), np.int64),
             cut=dict(d.offsets),
             replay_from={p: self._replay_point(p, bucket) for p in d.offsets},
@@ -204,7 +204,7 @@ class MemoryStore:
         return replace(
             sealed,
             genres=tuple(d.genres),
-            is_known=np.array([f <= sealed.bucket_ms for f in d.genres.values()], np.bool_),
+            first_bucket_ms=np.array(list(d.genres.values()), np.int64),
             cells=cells.reshape(-1, MEASURE_COUNT),
         )
 

@@ -297,7 +297,7 @@ class RedisStore:
 
 def _sealed(reply: list[Any]) -> Sealed:
     meta = orjson.loads(reply[1])
-    genres, packed = reply[2::2], reply[3::2]
+    genres, first, packed = reply[2::3], reply[3::3], reply[4::3]
     # An empty Lua table encodes as an array or an object alike: no partition, no entry.
     cut, replay_from = meta["cut"] or {}, meta["replay_from"] or {}
     cells = np.zeros((len(genres), MEASURE_COUNT), np.int64)
@@ -307,7 +307,7 @@ def _sealed(reply: list[Any]) -> Sealed:
     return Sealed(
         bucket_ms=int(meta["bucket"]),
         genres=tuple(genre.decode() for genre in genres),
-        is_known=np.array([cell is not None for cell in packed], np.bool_),
+        first_bucket_ms=np.array(first, np.int64),
         cells=cells,
         cut={int(p): int(offset) for p, offset in cut.items()},
         replay_from={

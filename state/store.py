@@ -90,7 +90,7 @@ class Sealed:
     Attributes:
         bucket_ms: Start of the bucket, epoch ms.
         genres: Every genre in genre order, also those first counted in later buckets.
-        is_known: (G,) whether the genre had appeared by this bucket.
+        first_bucket_ms: (G,) int64, the bucket each genre was first counted in.
         cells: (G, M) int64, zeros where nobody clicked.
         cut: Stored offset per partition at the close.
         replay_from: Per partition (offset, watermark before it).
@@ -99,11 +99,16 @@ class Sealed:
 
     bucket_ms: int
     genres: tuple[str, ...]
-    is_known: NDArray[np.bool_]
+    first_bucket_ms: NDArray[np.int64]
     cells: NDArray[np.int64]
     cut: dict[int, int]
     replay_from: dict[int, tuple[int, int | None]]
     is_reset: bool
+
+    @property
+    def is_known(self) -> NDArray[np.bool_]:
+        """(G,) whether each genre had appeared by this bucket."""
+        return self.first_bucket_ms <= self.bucket_ms
 
 
 @dataclass(frozen=True, slots=True)

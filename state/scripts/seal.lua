@@ -4,9 +4,8 @@
 --       6 genres hash  7 genre_order list  8 open set.  Beside meta: bucket:<ms>, first:<ms>
 -- ARGV  1 bucket_ms  2 partition count  3 now, ms  4 last published bucket, ms ('' = none)
 --       5 max out-of-orderness, ms  6 idle timeout, ms  7 window, buckets
--- Returns {'sealed', JSON {bucket, cut, replay_from, is_reset}, genre, cell, genre, cell, …} in
---       genre order; cell is '' for a zero, false for a genre first counted later
---       | {'wait'} | {'disagrees', published} | {'absent'} | {'differs', bucket_ms}.
+-- Returns {'sealed', JSON {bucket, cut, replay_from, is_reset}, then triples in genre order:
+--       genre; its first bucket, ms; cell ('' = zeros)} | {'wait'} | {'disagrees', published} | {'absent'} | {'differs', bucket_ms}.
 local prefix = string.sub(KEYS[1], 1, -5)
 local meta = redis.call('HMGET', KEYS[1], 'bucket_ms', 'closed', 'published', 'front_ms',
   'front_timestamp_ms', 'is_live', 'global_watermark', 'sealed', 'forced_watermark')
@@ -96,10 +95,7 @@ local cells, first_bucket = hash(prefix .. 'bucket:' .. bucket), hash(KEYS[6])
 local reply = {'sealed', sealed}
 for _, genre in ipairs(redis.call('LRANGE', KEYS[7], 0, -1)) do
   reply[#reply + 1] = genre
-  if tonumber(first_bucket[genre]) <= tonumber(bucket) then
-    reply[#reply + 1] = cells[genre] or ''
-  else
-    reply[#reply + 1] = false
-  end
+  reply[#reply + 1] = first_bucket[genre]
+  reply[#reply + 1] = cells[genre] or ''
 end
 return reply

@@ -195,7 +195,7 @@ def test_commit_of_another_cut_is_refused(store: Store) -> None:
     store.apply(batch(0, 1, 10_000, {(A, "crime"): 1}))
     sealed = seal(store)
     other = Sealed(
-        sealed.bucket_ms, sealed.genres, sealed.is_known, sealed.cells, {0: 7}, {}, False
+        sealed.bucket_ms, sealed.genres, sealed.first_bucket_ms, sealed.cells, {0: 7}, {}, False
     )
     assert not store.commit(other, None)
     assert store.read_progress().published_ms is None

@@ -1,0 +1,1 @@
+"""Kafka's side of the consumer: the only place in it that imports the client."""

@@ -1,0 +1,24 @@
+"""The client's errors as the consumer's own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kafka import errors
+
+from consumer.errors import BrokerRefusedError, BrokerUnavailableError
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Translate any error of the client; `doing` names what was tried."""
+    try:
+        yield
+    except (
+        errors.AuthorizationError,
+        errors.SaslAuthenticationFailedError,
+        errors.UnsupportedSaslMechanismError,
+    ) as error:
+        raise BrokerRefusedError(f"{doing}: Kafka refuses: {error}") from error
+    except (errors.KafkaError, OSError) as error:
+        name = type(error).__name__
+        raise BrokerUnavailableError(f"{doing}: {name}: {error}") from error

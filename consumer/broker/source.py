@@ -1,0 +1,188 @@
+"""The clicks topic as the loop sees it: raw records, own offsets, cooperative rebalances."""
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import IllegalStateError, OffsetOutOfRangeError
+from kafka.structs import OffsetAndMetadata
+
+from consumer.aggregate import Record
+from consumer.broker.errors import translated
+from contracts.clock import to_ms
+from contracts.kafka_client import client_options
+from contracts.settings import Settings
+
+METADATA_MAX_AGE_MS: Final = 2_000
+"""How old the partition list may be when a bucket closes, ms."""
+
+REQUEST_TIMEOUT_MS: Final = 15_000
+"""How long one request to Kafka may take, ms."""
+
+END_OFFSETS_TIMEOUT_MS: Final = 2_000
+"""How long asking for a log's end may take, ms: it decides about idleness, soon asked again."""
+
+MAX_FETCH_BYTES: Final = 4 * 1024 * 1024
+"""Most bytes fetched of a partition at once: bounds a consumer's memory."""
+
+Records = list[Record]
+
+
+class ClickSource(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Reads `clicks` for one member of the group; used from one thread, the loop's.
+
+    Listeners run on the client's IO thread and only note and seek: a new partition is paused
+    until the loop has placed it at the offset stored in Redis.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._topic = settings.topic_clicks
+        self._lock = threading.Lock()
+        self._owned: set[int] = set()
+        self._unplaced: set[int] = set()
+        self._paused: set[int] = set()
+        with translated("connecting to Kafka"):
+            self._consumer = KafkaConsumer(
+                **client_options(settings),
+                client_id=f"genrecast-{settings.app}",
+                group_id=f"genrecast-{settings.app}",
+                auto_offset_reset="none",
+                enable_auto_commit=False,
+                isolation_level="read_committed",
+                check_crcs=False,  # the broker checks; a flipped bit would be a dead letter
+                max_poll_records=settings.max_poll_records,
+                max_partition_fetch_bytes=MAX_FETCH_BYTES,
+                metadata_max_age_ms=METADATA_MAX_AGE_MS,
+                request_timeout_ms=REQUEST_TIMEOUT_MS,
+                session_timeout_ms=to_ms(settings.session_timeout_seconds),
+                heartbeat_interval_ms=to_ms(settings.session_timeout_seconds / 5),
+                reconnect_backoff_max_ms=1_000,
+                allow_auto_create_topics=False,
+                partition_assignment_strategy=(CooperativeStickyAssignor,),
+            )
+            self._consumer.subscribe([self._topic], listener=self)
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Note new partitions, paused and at a provisional position."""
+        with self._lock:
+            for tp in assigned:
+                self._consumer.seek(tp, 0)
+                self._consumer.pause(tp)
+                self._owned.add(tp.partition)
+                self._unplaced.add(tp.partition)
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Forget partitions; nothing of theirs is in hand between two polls."""
+        with self._lock:
+            for tp in revoked:
+                self._owned.discard(tp.partition)
+                self._unplaced.discard(tp.partition)
+                self._paused.discard(tp.partition)
+
+    def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
+        """As when they are revoked: the stored offsets decide."""
+        self.on_partitions_revoked(lost)
+
+    @property
+    def owned(self) -> frozenset[int]:
+        """Partitions this member has now."""
+        with self._lock:
+            return frozenset(self._owned)
+
+    @property
+    def unplaced(self) -> frozenset[int]:
+        """Owned partitions that still wait for `seek`."""
+        with self._lock:
+            return frozenset(self._unplaced)
+
+    def poll(self, timeout_ms: int) -> dict[int, Records]:
+        """Return new records by partition; empty when there are none.
+
+        Raises:
+            OffsetGapError: When retention has passed a position, or the log is shorter.
+        """
+        try:
+            with translated("reading clicks"):
+                return self._by_partition(self._consumer.poll(timeout_ms=timeout_ms))
+        except Exception as error:
+            cause = error.__cause__
+            if isinstance(cause, OffsetOutOfRangeError):
+                raise OffsetGapError(
+                    {tp.partition: at for tp, at in cause.args[0].items()}
+                ) from error
+            raise
+
+    def _by_partition(self, polled: Mapping[TopicPartition, Records]) -> dict[int, Records]:
+        return {tp.partition: records for tp, records in polled.items() if records}
+
+    def position(self, partition: int) -> int | None:
+        """Return the next offset to fetch, past control records; None when not owned."""
+        try:
+            with translated("reading clicks"):
+                position: int | None = self._consumer.position(
+                    TopicPartition(self._topic, partition), timeout_ms=0
+                )
+        except IllegalStateError:
+            return None
+        return position
+
+    def seek(self, partition: int, offset: int) -> None:
+        """Go to an offset, and start or go on reading there."""
+        tp = TopicPartition(self._topic, partition)
+        with self._lock:
+            if partition not in self._owned:
+                return
+            self._consumer.seek(tp, offset)
+            if partition in self._unplaced:
+                self._unplaced.discard(partition)
+                self._consumer.resume(tp)
+
+    def pause_only(self, partitions: Iterable[int]) -> None:
+        """Pause these placed partitions and resume all other ones."""
+        with self._lock:
+            wanted = set(partitions) & (self._owned - self._unplaced)
+            for p in wanted - self._paused:
+                self._consumer.pause(TopicPartition(self._topic, p))
+            for p in self._paused - wanted:
+                self._consumer.resume(TopicPartition(self._topic, p))
+            self._paused = wanted
+
+    def end_offsets(self, partitions: Iterable[int]) -> dict[int, int]:
+        """Ask the broker, now, for the end of the partitions' logs."""
+        return self._bounds(self._consumer.end_offsets, partitions)
+
+    def begin_offsets(self, partitions: Iterable[int]) -> dict[int, int]:
+        """Ask the broker, now, for the first offsets still kept."""
+        return self._bounds(self._consumer.beginning_offsets, partitions)
+
+    def _bounds(self, ask: object, partitions: Iterable[int]) -> dict[int, int]:
+        tps = [TopicPartition(self._topic, p) for p in partitions]
+        with translated("asking for offsets"):
+            found = ask(tps, timeout_ms=END_OFFSETS_TIMEOUT_MS)  # type: ignore[operator]
+        return {tp.partition: offset for tp, offset in found.items()}
+
+    def commit(self, offsets: Mapping[int, int]) -> None:
+        """Commit offsets to Kafka, for lag tools only; nothing waits for it."""
+        mine = self.owned
+        self._consumer.commit_async(
+            {
+                TopicPartition(self._topic, p): OffsetAndMetadata(offset)
+                for p, offset in offsets.items()
+                if p in mine
+            }
+        )
+
+    def close(self) -> None:
+        """Leave the group."""
+        with translated("leaving the group"):
+            self._consumer.close(autocommit=False, timeout_ms=5_000)
+
+
+class OffsetGapError(Exception):
+    """Positions that the log does not hold: partition -> offset."""
+
+    def __init__(self, positions: dict[int, int]) -> None:
+        super().__init__(f"offsets outside the log: {positions}")
+        self.positions = positions

@@ -1,0 +1,106 @@
+"""`genrecast consume` and `genrecast close`."""
+
+import logging
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+from typing import Final
+
+import click
+
+from consumer.health import Readiness, serve_health
+from contracts.options import ConfigurationError, with_settings
+from contracts.settings import Settings
+
+EXIT_FAILED: Final = 1
+"""Exit status when going on would be wrong."""
+
+
+def set_up_logging(settings: Settings) -> None:
+    """Log to stderr; the client's own chatter only when it matters."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=settings.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+
+
+@click.command()
+@click.option("--create-topics", is_flag=True, help="Make the clicks topic too when it is missing.")
+@click.option(
+    "--until-idle",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Exit once read to the log's end with nothing new for so long.",
+)
+@with_settings()
+def consume(settings: Settings, *, create_topics: bool, until_idle: float | None) -> None:
+    r"""Count clicks into per-genre windows, close buckets, publish forecasts.
+
+    Start as many as you like: they share the partitions. SIGTERM or Ctrl-C finishes the batch in
+    hand and exits 0. A missing broker or Redis is waited for, with a message a minute.
+
+    \b
+    Examples:
+      genrecast consume --create-topics
+      genrecast consume --until-idle 10 --bucket-seconds 3600
+      GENRECAST_KAFKA_BOOTSTRAP=kafka:9092 genrecast consume --health-port 8080
+    """
+    from consumer.service import FATAL, Service
+
+    set_up_logging(settings)
+    stop = threading.Event()
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        logging.getLogger(__name__).info("%s: finishing", signal.Signals(number).name)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    readiness = Readiness(time.monotonic)
+    server = None
+    if settings.health_port is not None:
+        try:
+            server = serve_health(readiness, settings.health_port)
+        except OSError as error:
+            message = f"GENRECAST_HEALTH_PORT: cannot listen on {settings.health_port}: {error}"
+            raise ConfigurationError(message) from None
+    service = Service(settings, readiness, stop, until_idle)
+    try:
+        service.run(create_topics=create_topics)
+    except FATAL as error:
+        click.echo(f"genrecast consume: {error}", err=True)
+        sys.exit(EXIT_FAILED)
+    finally:
+        if server is not None:
+            server.shutdown()
+            server.server_close()
+
+
+@click.command("close")
+@with_settings("app", "redis_url", "redis_password_file", "redis_ca_file", "bucket_seconds")
+def close(settings: Settings) -> None:
+    r"""End a finished replay: let its open buckets close.
+
+    Buckets close when later events come. After a replay none do: this closes what is open, once
+    the consumers have read everything. Records that come for those buckets later are late.
+
+    \b
+    Example:
+      genrecast close --bucket-seconds 3600
+    """
+    from state.redis_store import RedisStore
+    from state.store import StoreError
+
+    store = RedisStore.connect(settings)
+    try:
+        count = store.finish()
+    except StoreError as error:
+        click.echo(f"genrecast close: {error}", err=True)
+        sys.exit(EXIT_FAILED)
+    finally:
+        store.close()
+    click.echo(f"{count} open buckets may close now")

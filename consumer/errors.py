@@ -1,0 +1,17 @@
+"""What can go wrong beyond a bad record, one reaction each."""
+
+
+class BrokerUnavailableError(Exception):
+    """Kafka does not answer, or not now: back off, positions unchanged."""
+
+
+class BrokerRefusedError(Exception):
+    """Kafka refuses us a topic, a group or a transaction: say which right is missing."""
+
+
+class FencedError(Exception):
+    """Another forecaster took over, or a transaction's outcome is unknown: take over anew."""
+
+
+class InvariantError(Exception):
+    """Log and state contradict each other: going on could publish wrong counts, so stop."""

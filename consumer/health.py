@@ -1,0 +1,77 @@
+"""Readiness: one reason why not, told in the log once a minute and over HTTP."""
+
+import json
+import logging
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final
+
+log = logging.getLogger(__name__)
+
+REPEAT_SECONDS: Final = 60.0
+"""How often the same trouble is logged again, seconds."""
+
+
+class Readiness:
+    """Whether this process does its work, and if not, why; safe from any thread."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._reasons: dict[str, str] = {"start": "starting"}
+        self._logged: dict[str, tuple[str, float]] = {}
+
+    def trouble(self, part: str, reason: str) -> None:
+        """Note that a part can't work now."""
+        now = self._monotonic()
+        with self._lock:
+            self._reasons[part] = reason
+            said, at = self._logged.get(part, ("", 0.0))
+            if said.split(":")[0] == reason.split(":")[0] and now - at < REPEAT_SECONDS:
+                return
+            self._logged[part] = (reason, now)
+        log.warning("not ready: %s; trying again", reason)
+
+    def fine(self, part: str) -> None:
+        """Note that a part works."""
+        with self._lock:
+            was = self._reasons.pop(part, None)
+            self._reasons.pop("start", None)
+            self._logged.pop(part, None)
+        if was is not None:
+            log.info("%s: ready again", part)
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Why not ready, by part; empty when ready."""
+        with self._lock:
+            return dict(self._reasons)
+
+
+def serve_health(readiness: Readiness, port: int) -> ThreadingHTTPServer:
+    """Answer GET /healthz (alive) and /readyz (200, or 503 with reasons) on a port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = 5
+
+        def do_GET(self) -> None:
+            reasons = readiness.reasons
+            is_ready = self.path == "/readyz"
+            if not is_ready and self.path != "/healthz":
+                self.send_error(404)
+                return
+            body = json.dumps({"ready": not reasons, "reasons": reasons}).encode()
+            self.send_response(503 if is_ready and reasons else 200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            log.debug("health: " + format, *args)
+
+    server = ThreadingHTTPServer(("", port), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+    return server

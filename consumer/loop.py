@@ -1,0 +1,283 @@
+"""The data's way: poll -> decode -> aggregate -> apply. Closing and forecasting follow it.
+
+One iteration: take what Kafka has, compare every owned offset with Redis, apply the batches,
+renew idle leases, pause partitions that run ahead. Redis owns the offsets: whatever this process
+believes, a batch counts only if Redis still stands where the batch begins.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from consumer.aggregate import Aggregate, Elsewhere, Record, aggregate_records, move_refused
+from consumer.errors import BrokerUnavailableError, InvariantError
+from contracts.clock import wall_clock_ms
+from contracts.settings import Settings
+from state.store import Progress, Store
+
+log = logging.getLogger(__name__)
+
+POLL_TIMEOUT_MS: Final = 100
+"""Longest wait for records, ms: also how often quiet partitions are looked after."""
+
+MAX_CELLS: Final = 2_000
+"""Most cells of one script call: bounds how long Redis is busy with it (a few ms)."""
+
+IDLE_LEASE_MS: Final = 2_000
+"""How long a partition stays idle without renewal, ms: a dead owner must not leave it so."""
+
+IDLE_CHECK_SECONDS: Final = 0.5
+"""How often the ends of quiet partitions are asked for, seconds."""
+
+COMMIT_SECONDS: Final = 5.0
+"""How often offsets are committed to Kafka, for lag tools, seconds."""
+
+WAIT_SECONDS: Final = 0.02
+"""Pause before a batch that touches a closed, unpublished bucket is read again, seconds."""
+
+
+class Source(Protocol):
+    """The clicks topic, as `consumer.broker.source.ClickSource` has it."""
+
+    @property
+    def owned(self) -> frozenset[int]: ...  # noqa: D102
+    @property
+    def unplaced(self) -> frozenset[int]: ...  # noqa: D102
+    def poll(self, timeout_ms: int) -> Mapping[int, Sequence[Record]]: ...  # noqa: D102
+    def position(self, partition: int) -> int | None: ...  # noqa: D102
+    def seek(self, partition: int, offset: int) -> None: ...  # noqa: D102
+    def pause_only(self, partitions: set[int]) -> None: ...  # noqa: D102
+    def end_offsets(self, partitions: set[int]) -> dict[int, int]: ...  # noqa: D102
+    def begin_offsets(self, partitions: set[int]) -> dict[int, int]: ...  # noqa: D102
+    def commit(self, offsets: Mapping[int, int]) -> None: ...  # noqa: D102
+
+
+class Side(Protocol):
+    """The late and dead-letter topics."""
+
+    def send(  # noqa: D102
+        self, partition: int, late: Sequence[Elsewhere], dead_letters: Sequence[Elsewhere]
+    ) -> None: ...
+
+
+@dataclass(slots=True)
+class Quiet:
+    """Since when a partition has been quiet, monotonic seconds."""
+
+    event_at: float
+    reachable_at: float | None = None
+
+
+@dataclass(slots=True)
+class Loop:
+    """One member's reading and counting; used from one thread.
+
+    Attributes:
+        changed: Set after each applied batch, so that closing looks at once.
+        positions: Next offset per owned partition, as stored in Redis.
+    """
+
+    settings: Settings
+    source: Source
+    store: Store
+    side: Side
+    changed: threading.Event
+    monotonic: Callable[[], float] = time.monotonic
+    positions: dict[int, int] = field(default_factory=dict)
+    last_record_at: float = 0.0
+    _quiet: dict[int, Quiet] = field(default_factory=dict)
+    _checked_at: float = 0.0
+    _committed_at: float = 0.0
+
+    def step(self) -> int:
+        """Do one iteration; return how many records were applied."""
+        polled = self.source.poll(POLL_TIMEOUT_MS)
+        progress = self.store.read_progress()
+        moved = self._place(progress)
+        applied = 0
+        for partition, records in polled.items():
+            if partition in self.positions and partition not in moved:
+                applied += self._ingest(partition, records, progress)
+        if polled:
+            self.last_record_at = self.monotonic()
+        self._skip_control_records(progress, set(polled) | moved)
+        self._renew_idle(progress)
+        self._pause_ahead(progress)
+        self._commit()
+        return applied
+
+    def _place(self, progress: Progress) -> set[int]:
+        """Put every owned partition where Redis stands; return those that were elsewhere."""
+        owned = self.source.owned
+        unplaced = self.source.unplaced
+        moved = set()
+        for partition in owned:
+            stored = progress.offsets.get(partition, 0)
+            if partition in unplaced or self.positions.get(partition) != stored:
+                self._seek(partition, stored)
+                moved.add(partition)
+        for partition in set(self.positions) - owned:
+            del self.positions[partition]
+            self._quiet.pop(partition, None)
+        return moved
+
+    def _seek(self, partition: int, offset: int) -> None:
+        self.source.seek(partition, offset)
+        self.positions[partition] = offset
+        self._quiet[partition] = Quiet(self.monotonic())
+
+    def _ingest(self, partition: int, records: Sequence[Record], progress: Progress) -> int:
+        end = self.source.position(partition)
+        start = self.positions[partition]
+        if end is None or records[0].offset < start or end <= records[-1].offset:
+            self._seek(partition, start)
+            return 0
+        watermark = progress.watermarks.get(partition)
+        for piece in self._pieces(partition, records, (start, end), watermark):
+            if not self._apply(piece):
+                return 0
+            if piece.batch.watermark_ms is not None:
+                self._quiet[partition] = Quiet(self.monotonic())
+        return len(records)
+
+    def _pieces(
+        self,
+        partition: int,
+        records: Sequence[Record],
+        span: tuple[int, int],
+        watermark_ms: int | None,
+    ) -> list[Aggregate]:
+        """Aggregate records, halved until each piece has few enough cells."""
+        piece = aggregate_records(
+            records,
+            partition=partition,
+            span=span,
+            watermark_ms=watermark_ms,
+            settings=self.settings,
+        )
+        if len(piece.batch.cells) <= MAX_CELLS or len(records) == 1:
+            return [piece]
+        middle = len(records) // 2
+        cut = records[middle].offset
+        first = self._pieces(partition, records[:middle], (span[0], cut), watermark_ms)
+        reached = first[-1].batch.watermark_ms
+        between = watermark_ms if reached is None else reached
+        return first + self._pieces(partition, records[middle:], (cut, span[1]), between)
+
+    def _apply(self, piece: Aggregate) -> bool:
+        """Bring one aggregate into Redis; False when the partition is read again from there."""
+        partition = piece.batch.partition
+        self.side.send(partition, piece.late, piece.dead_letters)
+        while True:
+            outcome = self.store.apply(piece.batch)
+            if outcome.kind in ("applied", "already"):
+                self.positions[partition] = piece.batch.next_offset
+                self.changed.set()
+                return True
+            if outcome.kind == "refused":
+                piece, late = move_refused(
+                    piece, published_ms=outcome.published_ms, restored_cut=outcome.restored_cut
+                )
+                self.side.send(partition, late, ())
+                continue
+            if outcome.kind == "wait":
+                time.sleep(WAIT_SECONDS)
+                self._seek(partition, piece.batch.expected_offset)
+            else:
+                log.warning("partition %d: Redis stands at offset %d", partition, outcome.offset)
+                self._seek(partition, outcome.offset)
+            return False
+
+    def _skip_control_records(self, progress: Progress, busy: set[int]) -> None:
+        """Store a move over transaction markers alone, else the partition never looks idle."""
+        for partition, start in list(self.positions.items()):
+            end = None if partition in busy else self.source.position(partition)
+            if end is not None and end > start:
+                watermark = progress.watermarks.get(partition)
+                self._apply(self._pieces(partition, [], (start, end), watermark)[0])
+
+    def _renew_idle(self, progress: Progress) -> None:
+        """Renew the lease of partitions that are read to their end and quiet for long enough."""
+        now = self.monotonic()
+        timeout = self.settings.idle_timeout_seconds
+        if now - self._checked_at < IDLE_CHECK_SECONDS:
+            return
+        self._checked_at = now
+        silent = {p for p, quiet in self._quiet.items() if now - quiet.event_at >= timeout}
+        silent |= {p for p in self._quiet if self._is_far_behind(p, progress)}
+        if not silent:
+            return
+        checked_ms = wall_clock_ms()
+        try:
+            ends = self.source.end_offsets(silent)
+        except BrokerUnavailableError:
+            for quiet in self._quiet.values():  # unreachable is not idle: the clock starts anew
+                quiet.event_at, quiet.reachable_at = now, None
+            return
+        for partition, end in ends.items():
+            quiet = self._quiet[partition]
+            quiet.reachable_at = quiet.reachable_at if quiet.reachable_at is not None else now
+            is_silent = now - quiet.event_at >= timeout or now - quiet.reachable_at >= timeout
+            at = self.positions.get(partition)
+            if is_silent and at == end and self.source.position(partition) == end:
+                self.store.renew_idle(partition, at, checked_ms + IDLE_LEASE_MS)
+
+    def _is_far_behind(self, partition: int, progress: Progress) -> bool:
+        """Say whether a live partition only gets events that are old, or dead letters."""
+        watermark = progress.watermarks.get(partition)
+        drift_ms = self.settings.max_partition_drift_buckets * self.settings.bucket_ms
+        return progress.is_live and watermark is not None and watermark < wall_clock_ms() - drift_ms
+
+    def _pause_ahead(self, progress: Progress) -> None:
+        """Pause partitions far ahead of the global watermark: bounds the open buckets."""
+        slowest = progress.global_watermark_ms
+        ahead: set[int] = set()
+        if slowest is not None:
+            drift_ms = self.settings.max_partition_drift_buckets * self.settings.bucket_ms
+            for p, at in self.positions.items():
+                is_ahead = progress.watermarks.get(p, slowest) > slowest + drift_ms
+                if is_ahead and at >= progress.restored_cut.get(p, 0):
+                    ahead.add(p)
+                    self._quiet[p] = Quiet(self.monotonic())
+        self.source.pause_only(ahead)
+
+    def _commit(self) -> None:
+        now = self.monotonic()
+        if self.positions and now - self._committed_at >= COMMIT_SECONDS:
+            self._committed_at = now
+            self.source.commit(self.positions)
+
+    def close_gap(self, positions: Mapping[int, int]) -> None:
+        """Go on where the log begins, after retention has passed a stored offset.
+
+        Raises:
+            InvariantError: When a stored offset is past the log's end.
+        """
+        wanted = set(positions)
+        begins, ends = self.source.begin_offsets(wanted), self.source.end_offsets(wanted)
+        progress = self.store.read_progress()
+        for partition, begin in begins.items():
+            stored = progress.offsets.get(partition, 0)
+            if stored > ends[partition]:
+                raise InvariantError(
+                    f"partition {partition} of {self.settings.topic_clicks} ends at "
+                    f"{ends[partition]}, but {stored} was read: the topic was recreated. Use "
+                    "another GENRECAST_APP for the new topic"
+                )
+            if stored < begin:
+                if stored:
+                    log.error("partition %d: offsets %d-%d are lost, retention passed them",
+                              partition, stored, begin - 1)  # fmt: skip
+                watermark = progress.watermarks.get(partition)
+                self._apply(self._pieces(partition, [], (stored, begin), watermark)[0])
+            self._seek(partition, max(stored, begin))
+
+    def is_caught_up(self) -> bool:
+        """Say whether every owned partition is applied to the end of its log."""
+        owned = self.source.owned
+        if not owned or set(self.positions) != owned:
+            return False
+        return self.source.end_offsets(set(owned)) == self.positions

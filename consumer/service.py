@@ -1,0 +1,289 @@
+"""A consumer process: the loop in the main thread, closing in another, both until told to stop."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from consumer.broker.publisher import Journal, Publisher
+from consumer.broker.side_topics import SideTopics
+from consumer.broker.source import ClickSource, OffsetGapError
+from consumer.broker.topics import Topics
+from consumer.closing import PARTITION_COUNT_AGE_SECONDS, Closer
+from consumer.errors import BrokerRefusedError, BrokerUnavailableError, FencedError, InvariantError
+from consumer.health import Readiness
+from consumer.loop import Loop
+from contracts.settings import Settings
+from state.redis_store import RedisStore
+from state.store import (
+    DeploymentAbsentError,
+    DeploymentMismatchError,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+TRANSIENT: Final = (
+    BrokerUnavailableError,
+    BrokerRefusedError,
+    StoreUnavailableError,
+    StoreRefusedError,
+)
+"""Errors of services: back off and try again, positions unchanged."""
+
+CLOSE_WAIT_SECONDS: Final = 0.1
+"""How often closing looks when no batch of this member was applied, seconds."""
+
+BACKOFF_SECONDS: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""Pauses between attempts, seconds; the last one repeats."""
+
+
+@dataclass(slots=True)
+class Backoff:
+    """Growing pauses, cut short by `stop`."""
+
+    stop: threading.Event
+    failures: int = 0
+
+    def pause(self) -> None:
+        """Wait, longer each time."""
+        step = min(self.failures, len(BACKOFF_SECONDS) - 1)
+        self.failures += 1
+        self.stop.wait(BACKOFF_SECONDS[step])
+
+    def reset(self) -> None:
+        """Note a success."""
+        self.failures = 0
+
+
+@dataclass(slots=True)
+class PartitionCount:
+    """The topic's number of partitions, fresh enough for closing."""
+
+    topics: Topics
+    topic: str
+    value: int = 0
+    asked_at: float = 0.0
+
+    def __call__(self) -> int:
+        """Return the count, asked at most `PARTITION_COUNT_AGE_SECONDS` ago.
+
+        Raises:
+            BrokerUnavailableError: When it can't be had: nothing may close on an old count.
+            InvariantError: When the topic has fewer partitions than before.
+        """
+        now = time.monotonic()
+        if now - self.asked_at > PARTITION_COUNT_AGE_SECONDS or not self.value:
+            count = self.topics.partition_count(self.topic)
+            if not count:
+                raise BrokerUnavailableError(f"topic {self.topic} is missing")
+            if count < self.value:
+                raise InvariantError(
+                    f"topic {self.topic} had {self.value} partitions and has {count}: it was "
+                    "recreated. Use another GENRECAST_APP for the new topic"
+                )
+            self.value, self.asked_at = count, now
+        return self.value
+
+
+@dataclass(slots=True)
+class Service:
+    """Starts, runs and ends one consumer process."""
+
+    settings: Settings
+    readiness: Readiness
+    stop: threading.Event = field(default_factory=threading.Event)
+    until_idle_seconds: float | None = None
+    _changed: threading.Event = field(default_factory=threading.Event)
+    _owns_closing: threading.Event = field(default_factory=threading.Event)
+    _published_at: float = 0.0
+    _fatal: list[Exception] = field(default_factory=list)
+
+    def run(self, *, create_topics: bool) -> None:
+        """Consume until `stop` is set, or until idle.
+
+        Raises:
+            InvariantError, DeploymentMismatchError: Going on would be wrong; says what to do.
+        """
+        store = RedisStore.connect(self.settings)
+        topics = self._persist("broker", lambda: Topics(self.settings))
+        if topics is None or not self._prepare(topics, store, create_topics=create_topics):
+            return
+        source = self._persist("broker", lambda: ClickSource(self.settings))
+        if source is None:
+            return
+        side = SideTopics(self.settings)
+        loop = Loop(self.settings, source, store, side, self._changed)
+        closing = threading.Thread(target=self._close_buckets, args=(topics,), name="closing")
+        closing.start()
+        try:
+            self._read(loop, source, store)
+        finally:
+            self.stop.set()
+            self._changed.set()
+            closing.join(timeout=3 * self.settings.transaction_timeout_seconds)
+            for part in (source, side, topics, store):
+                _close_quietly(part.close)
+        if self._fatal:
+            raise self._fatal[0]
+
+    def _persist(self, part: str, attempt: Callable[[], T]) -> T | None:
+        """Try until it works; None when told to stop before."""
+        backoff = Backoff(self.stop)
+        while not self.stop.is_set():
+            try:
+                result = attempt()
+            except TRANSIENT as error:
+                self.readiness.trouble(part, str(error))
+                backoff.pause()
+            else:
+                self.readiness.fine(part)
+                return result
+        return None
+
+    def _prepare(self, topics: Topics, store: RedisStore, *, create_topics: bool) -> bool:
+        """Open the state and see to the topics; False when told to stop before."""
+
+        def attempt() -> bool:
+            for name in topics.make_missing(with_clicks=create_topics):
+                log.info("made topic %s", name)
+            if not topics.partition_count(self.settings.topic_clicks):
+                raise BrokerUnavailableError(
+                    f"topic {self.settings.topic_clicks} is missing: its producers make it, or "
+                    "start with --create-topics"
+                )
+            store.open()
+            return True
+
+        return bool(self._persist("services", attempt))
+
+    def _read(self, loop: Loop, source: ClickSource, store: RedisStore) -> None:
+        backoff = Backoff(self.stop)
+        idle = Idle(self.until_idle_seconds)
+        while not self.stop.is_set():
+            try:
+                applied = self._step(loop, source, store)
+            except TRANSIENT as error:
+                self.readiness.trouble("reading", str(error))
+                loop.positions.clear()  # what is in hand is read again from the stored offsets
+                backoff.pause()
+                continue
+            self.readiness.fine("reading")
+            backoff.reset()
+            if idle.is_over(loop, applied=applied, published_at=self._published_at):
+                log.info("read to the end and idle: done")
+                return
+
+    def _step(self, loop: Loop, source: ClickSource, store: RedisStore) -> int:
+        applied = 0
+        try:
+            applied = loop.step()
+        except OffsetGapError as gap:
+            loop.close_gap(gap.positions)
+        except DeploymentAbsentError:
+            log.warning("Redis holds no state of app %r: opening it", self.settings.app)
+            store.open()
+        if 0 in source.owned:
+            self._owns_closing.set()
+        else:
+            self._owns_closing.clear()
+        return applied
+
+    def _close_buckets(self, topics: Topics) -> None:
+        """Close, forecast and publish while this member owns partition 0."""
+        settings, store = self.settings, RedisStore.connect(self.settings)
+        closer = Closer(
+            settings=settings,
+            store=store,
+            journal=Journal(settings),
+            open_publisher=lambda: Publisher(settings),
+            partition_count=PartitionCount(topics, settings.topic_clicks),
+            load_forecaster=_load_forecaster,
+        )
+        backoff = Backoff(self.stop)
+        try:
+            while not self.stop.is_set():
+                self._changed.clear()
+                if self._close_next(closer, backoff):
+                    continue
+                self._changed.wait(CLOSE_WAIT_SECONDS)
+        except Exception as error:  # noqa: BLE001 (handed to the main thread, which raises it)
+            self._fatal.append(error)
+            self.stop.set()
+        finally:
+            _close_quietly(closer.release)
+            store.close()
+
+    def _close_next(self, closer: Closer, backoff: Backoff) -> bool:
+        """Close one bucket; True when there may be another at once."""
+        if not self._owns_closing.is_set():
+            closer.release()
+            return False
+        try:
+            is_closed = closer.close_next()
+        except FencedError as error:
+            log.warning("%s", error)
+            closer.release()
+            backoff.pause()
+            return False
+        except DeploymentAbsentError:
+            closer.release()
+            return False
+        except TRANSIENT as error:
+            self.readiness.trouble("forecasting", str(error))
+            _close_quietly(closer.release)
+            backoff.pause()
+            return False
+        self.readiness.fine("forecasting")
+        backoff.reset()
+        if is_closed:
+            self._published_at = time.monotonic()
+        return is_closed
+
+
+@dataclass(slots=True)
+class Idle:
+    """Decides when `--until-idle` is over."""
+
+    seconds: float | None
+    since: float = field(default_factory=time.monotonic)
+
+    def is_over(self, loop: Loop, *, applied: int, published_at: float) -> bool:
+        """Say whether nothing came, nothing closed and nothing is unread for long enough."""
+        now = time.monotonic()
+        if self.seconds is None:
+            return False
+        if applied:
+            self.since = now
+        if now - max(self.since, published_at) < self.seconds:
+            return False
+        try:
+            is_done = loop.is_caught_up()
+        except BrokerUnavailableError:
+            is_done = False
+        if not is_done:
+            self.since = now
+        return is_done
+
+
+def _load_forecaster(settings: Settings):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    from model.registry import load_forecaster  # TensorFlow: the forecaster alone pays for it
+
+    return load_forecaster(settings)
+
+
+def _close_quietly(close: Callable[[], None]) -> None:
+    """Close at the end, where a service that is away must not hide why it ended."""
+    try:
+        close()
+    except TRANSIENT as error:
+        log.debug("closing: %s", error)
+
+
+FATAL: Final = (InvariantError, DeploymentMismatchError)
+"""Errors after which going on would be wrong."""
