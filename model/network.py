@@ -1,0 +1,201 @@
+"""The network: LSTM(128), LSTM(64), a dense head that cannot cross. The one home of TensorFlow."""
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+
+Head = Literal["quantile", "point"]
+
+WEIGHT_NAMES: Final = (
+    "lstm1_kernel",
+    "lstm1_recurrent_kernel",
+    "lstm1_bias",
+    "lstm2_kernel",
+    "lstm2_recurrent_kernel",
+    "lstm2_bias",
+    "head_kernel",
+    "head_bias",
+)
+"""Arrays of a model, in the order in which the network holds them."""
+
+_LARGEST_LOG_CORRECTION: Final = 3.0
+"""The network moves the reference by at most a factor of e^3, about 20, either way."""
+
+_FLOOR_CLICKS: Final = 0.05
+"""Added to the reference before it is corrected: nothing can be multiplied out of 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkShape:
+    """Sizes of a network."""
+
+    feature_count: int
+    horizon: int
+    quantile_count: int
+    units: tuple[int, int] = (128, 64)
+    head: Head = "quantile"
+
+    @property
+    def output_count(self) -> int:
+        """Outputs of the dense head: per step the mean and the quantiles; one for `point`."""
+        return 1 if self.head == "point" else self.horizon * (1 + self.quantile_count)
+
+    @property
+    def memory_width(self) -> int:
+        """Float32 numbers of `(h, c)` of both layers."""
+        return 2 * sum(self.units)
+
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return name and shape of every array of the model."""
+        first, second = self.units
+        return {
+            "lstm1_kernel": (self.feature_count, 4 * first),
+            "lstm1_recurrent_kernel": (first, 4 * first),
+            "lstm1_bias": (4 * first,),
+            "lstm2_kernel": (first, 4 * second),
+            "lstm2_recurrent_kernel": (second, 4 * second),
+            "lstm2_bias": (4 * second,),
+            "head_kernel": (second, self.output_count),
+            "head_bias": (self.output_count,),
+        }
+
+
+class Network:
+    """Weights and the three ways to run them: training, one step, a whole sequence.
+
+    Memory is `(h, c)` of both layers side by side, `(N, memory_width)`; it is always passed in
+    and handed out, never kept here.
+    """
+
+    def __init__(self, shape: NetworkShape, seed: int = 0) -> None:
+        self.shape = shape
+        # Seeds per layer: the process's own random state stays untouched.
+        cells = [
+            keras.layers.LSTMCell(
+                units,
+                kernel_initializer=keras.initializers.GlorotUniform(seed + layer),
+                recurrent_initializer=keras.initializers.Orthogonal(seed=seed + layer),
+            )
+            for layer, units in enumerate(shape.units)
+        ]
+        self.rnn = keras.layers.RNN(cells, return_sequences=True, return_state=True)
+        self.rnn.build((None, None, shape.feature_count))
+        self.head = keras.layers.Dense(
+            shape.output_count, kernel_initializer=keras.initializers.RandomNormal(0.0, 0.02, seed)
+        )
+        self.head.build((None, None, shape.units[1]))
+        self._step_function = tf.function(
+            self._step,
+            input_signature=[
+                tf.TensorSpec((None, shape.feature_count), tf.float32),
+                tf.TensorSpec((None, shape.memory_width), tf.float32),
+                tf.TensorSpec((None, shape.horizon), tf.float32),
+                tf.TensorSpec((None, shape.horizon), tf.float32),
+            ],
+        )
+        self._warm_function = tf.function(
+            self._warm,
+            input_signature=[
+                tf.TensorSpec((None, None, shape.feature_count), tf.float32),
+                tf.TensorSpec((None, None), tf.bool),
+                tf.TensorSpec((None, shape.memory_width), tf.float32),
+            ],
+        )
+
+    @property
+    def variables(self) -> list[Any]:
+        """Trainable variables, in the order of `WEIGHT_NAMES`."""
+        return [*self.rnn.trainable_variables, *self.head.trainable_variables]
+
+    @property
+    def trace_count(self) -> int:
+        """How often the step was traced: 1 however the number of genres changes."""
+        return int(self._step_function.experimental_get_tracing_count())
+
+    def weights(self) -> dict[str, Float32]:
+        """Return copies of the arrays, by name."""
+        arrays = (np.asarray(variable, np.float32) for variable in self.variables)
+        return dict(zip(WEIGHT_NAMES, arrays, strict=True))
+
+    def assign(self, weights: dict[str, Float32]) -> None:
+        """Take over arrays of the right names and shapes."""
+        for name, variable in zip(WEIGHT_NAMES, self.variables, strict=True):
+            variable.assign(weights[name])
+
+    def step(
+        self, features: Float32, memory: Float32, reference: Float32, unit: Float32
+    ) -> tuple[Float32, Float32, Float32]:
+        """Run one bucket for N genres.
+
+        Args:
+            features: `(N, F)`.
+            memory: `(N, memory_width)` after the bucket before.
+            reference: `(N, H)` clicks expected without the network.
+            unit: `(N, H)` noise, clicks.
+
+        Returns:
+            Memory `(N, memory_width)`, mean `(N, H)`, quantiles `(N, H, Q)`.
+        """
+        after, mean, quantiles = self._step_function(features, memory, reference, unit)
+        return after.numpy(), mean.numpy(), quantiles.numpy()
+
+    def warm(self, features: Float32, present: NDArray[np.bool_], memory: Float32) -> Float32:
+        """Return the memory after a whole sequence.
+
+        Args:
+            features: `(N, T, F)`.
+            present: `(N, T)`; where False the memory stays as it was.
+            memory: `(N, memory_width)` before it.
+        """
+        after: Float32 = self._warm_function(features, present, memory).numpy()
+        return after
+
+    def sequence(self, features: Any, present: Any, memory: Any) -> tuple[Any, Any]:  # noqa: ANN401
+        """Return raw outputs `(N, T, outputs)` and the memory after a sequence (tensors)."""
+        hidden, *states = self.rnn(features, mask=present, initial_state=self._split(memory))
+        return self.head(hidden), self._pack(states)
+
+    def decode(self, raw: Any, reference: Any, unit: Any) -> tuple[Any, Any]:  # noqa: ANN401
+        """Turn raw outputs `(..., outputs)` into mean `(..., H)` and quantiles `(..., H, Q)`.
+
+        The middle quantile corrects the reference; the others lie softplus gaps away from it, so
+        they cannot cross. Not clipped at 0: training needs the slope there.
+        """
+        limit = _LARGEST_LOG_CORRECTION
+        base = reference + _FLOOR_CLICKS
+        if self.shape.head == "point":
+            mean = base * tf.exp(limit * tf.tanh(raw / limit))
+            return mean, tf.repeat(mean[..., None], self.shape.quantile_count, axis=-1)
+        count = self.shape.quantile_count
+        raw = tf.reshape(raw, tf.concat([tf.shape(reference), [1 + count]], 0))
+        mean = base * tf.exp(limit * tf.tanh(raw[..., 0] / limit))
+        middle = count // 2
+        centre = (base * tf.exp(limit * tf.tanh(raw[..., 1] / limit)))[..., None]
+        gaps = unit[..., None] * tf.nn.softplus(raw[..., 2:])
+        below = centre - tf.cumsum(gaps[..., :middle], axis=-1)[..., ::-1]
+        above = centre + tf.cumsum(gaps[..., middle:], axis=-1)
+        return mean, tf.concat([below, centre, above], axis=-1)
+
+    def _step(self, features: Any, memory: Any, reference: Any, unit: Any) -> Any:  # noqa: ANN401
+        hidden, states = self.rnn.cell(features, self._split(memory))
+        mean, quantiles = self.decode(self.head(hidden), reference, unit)
+        return self._pack(states), tf.nn.relu(mean), tf.nn.relu(quantiles)
+
+    def _warm(self, features: Any, present: Any, memory: Any) -> Any:  # noqa: ANN401
+        _, *states = self.rnn(features, mask=present, initial_state=self._split(memory))
+        return self._pack(states)
+
+    def _split(self, memory: Any) -> list[list[Any]]:  # noqa: ANN401
+        first, second = self.shape.units
+        h1, c1, h2, c2 = tf.split(memory, [first, first, second, second], axis=-1)
+        return [[h1, c1], [h2, c2]]
+
+    def _pack(self, states: Any) -> Any:  # noqa: ANN401
+        (h1, c1), (h2, c2) = states
+        return tf.concat([h1, c1, h2, c2], axis=-1)
