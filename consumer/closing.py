@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 import numpy as np
 import orjson
 
+from consumer.errors import InvariantError
 from contracts.clock import wall_clock_ms
 from contracts.forecasts import SCHEMA_VERSION, BucketRecord
 from contracts.measures import MEASURE_COUNT
 from contracts.settings import Settings
-from consumer.errors import InvariantError
 from state.packing import pack_row
 from state.store import SavedState, Sealed, Store
 
@@ -191,9 +191,10 @@ class Closer:
             return journaled
         if tail is None or (published is not None and published > tail.bucket_start):
             raise InvariantError(
-                f"Redis has published bucket {published}, the journal {self._settings.topic_buckets} "
-                f"ends at {journaled}: the topic was recreated or retention is too short. Point to "
-                "the right topic, or start anew with another GENRECAST_APP"
+                f"Redis has published bucket {published}, but the journal "
+                f"{self._settings.topic_buckets} ends at {journaled}: the topic was recreated or "
+                "its retention is too short. Point to the right topic, or start anew with another "
+                "GENRECAST_APP"
             )
         if not self._commit_published(tail, published):
             self._restore(tail)
@@ -213,7 +214,7 @@ class Closer:
     def _restore(self, tail: BucketRecord) -> None:
         records = self._journal.read_back(self._settings.window_buckets)
         order = list(tail.counts)
-        rows = {}
+        rows: dict[int, bytes] = {}
         for record in records:
             if record.is_reset:
                 rows.clear()
