@@ -59,17 +59,25 @@ def _log_rhythm(rng: np.random.Generator, seconds: NDArray[np.int64]) -> Float64
     hour = (seconds % DAY_SECONDS) / _HOUR
     day = (seconds // DAY_SECONDS - MONDAY_MS // 1000 // DAY_SECONDS) % _DAYS_PER_WEEK
     strength = rng.choice([0.0, 0.5, 1.0, 1.5], p=[0.1, 0.3, 0.4, 0.2])
-    evening = rng.normal(20.5, 1.5)
-    rhythm: Float64 = strength * rng.uniform(0.5, 1.2) * _bump(hour, evening, rng.uniform(1.5, 4.0))
-    rhythm += strength * rng.uniform(0.0, 0.7) * _bump(hour, rng.uniform(7, 15), rng.uniform(1, 3))
-    rhythm -= strength * rng.uniform(0.3, 1.3) * _bump(hour, rng.normal(4.0, 1.0), 3.0)
+    rhythm = _log_day(rng, hour) * strength
+    if rng.random() < 0.5:
+        # Weekends with a day of their own: later mornings, other evenings.
+        weekend = _log_day(rng, hour) * strength
+        share = rng.uniform(0.2, 0.9)
+        rhythm = np.where(day >= 5, (1.0 - share) * rhythm + share * weekend, rhythm)
     weekday = rng.normal(0.0, 0.08, _DAYS_PER_WEEK)
-    weekday[5:] += rng.normal(0.1, 0.25)
+    weekday[5:] += rng.normal(0.0, 0.3)
     weekday *= rng.random() < 0.8
-    is_weekend = day >= 5
-    late = rng.uniform(0.0, 0.6) * _bump(hour, rng.uniform(10, 14), 3.0)
-    rhythm += weekday[day] - rhythm.mean() + np.where(is_weekend, strength * late, 0.0)
+    rhythm += weekday[day] - rhythm.mean()
     return rhythm
+
+
+def _log_day(rng: np.random.Generator, hour: Float64) -> Float64:
+    """Return one kind of day on the log scale: an evening peak, a lesser one, a night."""
+    shape: Float64 = rng.uniform(0.5, 1.2) * _bump(hour, rng.normal(20.5, 1.5), rng.uniform(1.5, 4))
+    shape += rng.uniform(0.0, 0.9) * _bump(hour, rng.uniform(7, 15), rng.uniform(1, 3))
+    shape -= rng.uniform(0.3, 1.5) * _bump(hour, rng.normal(4.0, 1.0), rng.uniform(2, 4))
+    return shape
 
 
 def _bump(hour: Float64, centre: float, width: float) -> Float64:
@@ -86,7 +94,7 @@ def _log_drift(rng: np.random.Generator, seconds: NDArray[np.int64]) -> Float64:
     days = (seconds - seconds[0]) / DAY_SECONDS
     drift: Float64 = rng.normal(0.0, 0.02) * np.minimum(days, 40.0)
     slow_hours = np.exp(rng.uniform(np.log(2.0), np.log(120.0)))
-    drift += _wander(rng, count, slow_hours * _HOUR / bucket) * rng.uniform(0.03, 0.35)
+    drift += _wander(rng, count, slow_hours * _HOUR / bucket) * rng.choice([0.04, 0.12, 0.3])
     drift += _wander(rng, count, rng.uniform(1.0, 12.0)) * rng.uniform(0.0, 0.25)
     if rng.random() < 0.2:
         drift += rng.normal(0.0, 0.6) * (np.arange(count) >= rng.integers(0, count))
