@@ -64,7 +64,7 @@ def _log_rhythm(rng: np.random.Generator, seconds: NDArray[np.int64]) -> Float64
         # Weekends with a day of their own: later mornings, other evenings.
         weekend = _log_day(rng, hour) * strength
         share = rng.uniform(0.2, 0.9)
-        rhythm = np.where(day >= 5, (1.0 - share) * rhythm + share * weekend, rhythm)
+        rhythm = np.asarray(np.where(day >= 5, rhythm + share * (weekend - rhythm), rhythm))
     weekday = rng.normal(0.0, 0.08, _DAYS_PER_WEEK)
     weekday[5:] += rng.normal(0.0, 0.3)
     weekday *= rng.random() < 0.8
