@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from contracts.options import with_settings
+from contracts.options import load_settings, with_settings
 from contracts.settings import Settings
 from model.artifact import Manifest, ModelRefusedError, TrainMetrics
 from model.backtest import BacktestPlan, BacktestResult, held_out_plan
@@ -307,10 +307,11 @@ def backtest(
 
 
 def _with_model(settings: Settings, bucket: int | None, model: Path | None) -> Settings:
-    changed: dict[str, object] = {"model_dir": model or settings.model_dir}
+    changed: dict[str, object] = {"model_dir": model} if model is not None else {}
     if bucket is not None:
         changed["bucket_seconds"] = bucket
-    return settings.model_copy(update=changed)
+    # Built anew, not copied: the bucket must pass the settings' own checks.
+    return load_settings(**(settings.model_dump() | changed))
 
 
 def _write_scores(path: Path, result: BacktestResult, version: str) -> None:

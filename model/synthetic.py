@@ -59,7 +59,7 @@ def _log_rhythm(rng: np.random.Generator, seconds: NDArray[np.int64]) -> Float64
     hour = (seconds % DAY_SECONDS) / _HOUR
     day = (seconds // DAY_SECONDS - MONDAY_MS // 1000 // DAY_SECONDS) % _DAYS_PER_WEEK
     strength = rng.choice([0.0, 0.5, 1.0, 1.5], p=[0.1, 0.3, 0.4, 0.2])
-    rhythm = _log_day(rng, hour) * strength
+    rhythm: Float64 = _log_day(rng, hour) * strength
     if rng.random() < 0.5:
         # Weekends with a day of their own: later mornings, other evenings.
         weekend = _log_day(rng, hour) * strength

@@ -87,7 +87,7 @@ def drop_key(directory: Path) -> None:
 
 OBJECTS = np.array([print, None], dtype=object)
 
-HOSTILE: dict[str, tuple[Callable[[Path], None], str, str]] = {
+HOSTILE: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "no manifest": (remove(MANIFEST_NAME), MANIFEST_NAME, "cannot be read: No such file"),
     "no weights": (remove(WEIGHTS_NAME), WEIGHTS_NAME, "cannot be read: No such file"),
     "cut weights": (cut_weights, WEIGHTS_NAME, "sha256 differs"),
@@ -122,7 +122,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str, str]] = {
     ),
     "array too few": (drop_array, WEIGHTS_NAME, "other arrays"),
     "not JSON": (
-        lambda d: (d / MANIFEST_NAME).write_text("{") and None,
+        lambda d: (d / MANIFEST_NAME).write_text("{"),
         MANIFEST_NAME,
         "Invalid JSON",
     ),
@@ -139,7 +139,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str, str]] = {
         "model_version: String should match",
     ),
     "huge manifest": (
-        lambda d: (d / MANIFEST_NAME).write_text(" " * (1024 * 1024 + 1)) and None,
+        lambda d: (d / MANIFEST_NAME).write_text(" " * (1024 * 1024 + 1)),
         MANIFEST_NAME,
         "larger than",
     ),

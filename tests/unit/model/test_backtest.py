@@ -27,7 +27,8 @@ class RampForecaster:
 
     def advance(self, state: Float32, window: Window) -> tuple[Float32, Forecasts]:
         last = window.lag(0)[0].astype(np.float32)
-        mean = last[:, None] + np.arange(1, 4, dtype=np.float32) + self.off
+        ahead = np.arange(1, 4, dtype=np.float32) + self.off
+        mean: Float32 = (last[:, None] + ahead).astype(np.float32)
         return state + 1, Forecasts(mean, np.repeat(mean[:, :, None], 3, axis=2))
 
     def warm(self, window: Window) -> Float32:

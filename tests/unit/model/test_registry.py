@@ -58,9 +58,7 @@ def test_model_dir_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         load_forecaster(settings(model_dir=tmp_path / "nowhere"))
 
 
-def test_missing_shipped_model_is_a_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_shipped_model_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.registry.SHIPPED_DIRECTORY", tmp_path)
     forecaster, reason = load_forecaster(settings())
     assert (forecaster.kind, reason) == ("baseline", "no trained model is installed")
