@@ -1,0 +1,56 @@
+"""The settings tables of README.md; `python -m tests.readme_tables` writes them."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
+
+from contracts.options import SECRET_SETTINGS
+from contracts.settings import Settings
+from stack.settings import StackSettings
+
+README: Final = Path(__file__).parents[1] / "README.md"
+"""The page that holds the tables."""
+
+_MARKS: Final = {
+    "settings": (Settings, "<!-- settings: written by `python -m tests.readme_tables` -->"),
+    "stack settings": (StackSettings, "<!-- stack settings -->"),
+}
+
+
+def settings_table(model: type[BaseSettings]) -> str:
+    """Return a model's `GENRECAST_*` settings as a Markdown table."""
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for name, field in model.model_fields.items():
+        if field.validation_alias is not None:
+            continue  # the machine's own variables, such as JAVA_HOME
+        note = "" if name not in SECRET_SETTINGS else " No option."
+        rows.append(
+            f"| `GENRECAST_{name.upper()}` | {_default(field)} | {field.description}{note} |"
+        )
+    return "\n".join(rows)
+
+
+def _default(field: FieldInfo) -> str:
+    default = field.default
+    if isinstance(default, SecretStr):
+        default = default.get_secret_value()
+    if isinstance(default, tuple):
+        default = " ".join(f"{level:g}" for level in default)
+    return "" if default is None else f"`{default}`"
+
+
+def with_tables(text: str) -> str:
+    """Return a README's text with the tables between their marks."""
+    for name, (model, mark) in _MARKS.items():
+        end = f"<!-- {name} end -->"
+        table = f"{mark}\n{settings_table(model)}\n{end}"
+        text = re.sub(f"{re.escape(mark)}\n.*?{end}", lambda _: table, text, flags=re.DOTALL)  # noqa: B023
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
