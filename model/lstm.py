@@ -13,12 +13,9 @@ from model.artifact import (
 )
 from model.features import build_features, feature_names, noise_unit
 from model.forecaster import Float32, Forecasts, mend_state, settle
-from model.runtime import import_tensorflow
+from model.network import Network, NetworkShape
 from model.scales import LARGEST_SCALE, SCALE_COUNT, initial_scales, observe
 from model.window import Window
-
-import_tensorflow()
-from model.network import Network, NetworkShape  # noqa: E402 (after TensorFlow is brought in)
 
 _GOLDEN_ROWS: Final = 3
 

@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
+
+from model.runtime import import_tensorflow
+
+import_tensorflow()
+import keras  # noqa: E402 (after TensorFlow is brought in, quietly)
+import tensorflow as tf  # noqa: E402
 
 Float32 = NDArray[np.float32]
 

@@ -154,7 +154,7 @@ class Window:
         allocated = self._prefix.shape[1]
         if genre_count <= allocated:
             return
-        wider = max(genre_count, 2 * allocated, 16)
+        wider = max(genre_count, allocated + allocated // 4, 16)
         prefix = np.zeros((self._row_limit + 1, wider), np.int64)
         prefix[:, :allocated] = self._prefix
         audience = np.zeros((self._row_limit, wider, AUDIENCE_COUNT), np.float16)
