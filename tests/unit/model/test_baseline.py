@@ -8,12 +8,16 @@ from .making import LEVELS, history_of
 
 
 def test_quantiles_of_many_poisson_clicks_are_nearly_normal() -> None:
-    quantiles = count_quantiles(np.float32([400.0]), np.float32([20.0]), (0.1, 0.5, 0.9))[0]
+    quantiles = count_quantiles(
+        np.array([400.0], np.float32), np.array([20.0], np.float32), (0.1, 0.5, 0.9)
+    )[0]
     np.testing.assert_allclose(quantiles, [374.7, 399.7, 425.9], atol=0.5)
 
 
 def test_quantiles_of_rare_clicks_are_mostly_nothing() -> None:
-    quantiles = count_quantiles(np.float32([0.1]), np.float32([1.0]), (0.1, 0.5, 0.9))[0]
+    quantiles = count_quantiles(
+        np.array([0.1], np.float32), np.array([1.0], np.float32), (0.1, 0.5, 0.9)
+    )[0]
     assert quantiles[0] == 0.0
     assert quantiles[1] < 0.1
 
