@@ -1,6 +1,5 @@
 """The settings tables of README.md; `python -m tests.readme_tables` writes them."""
 
-import re
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +14,7 @@ from stack.settings import StackSettings
 README: Final = Path(__file__).parents[1] / "README.md"
 """The page that holds the tables."""
 
-_MARKS: Final = {
+_MARKS: Final[dict[str, tuple[type[BaseSettings], str]]] = {
     "settings": (Settings, "<!-- settings: written by `python -m tests.readme_tables` -->"),
     "stack settings": (StackSettings, "<!-- stack settings -->"),
 }
@@ -48,7 +47,8 @@ def with_tables(text: str) -> str:
     for name, (model, mark) in _MARKS.items():
         end = f"<!-- {name} end -->"
         table = f"{mark}\n{settings_table(model)}\n{end}"
-        text = re.sub(f"{re.escape(mark)}\n.*?{end}", lambda _: table, text, flags=re.DOTALL)  # noqa: B023
+        before, _, rest = text.partition(mark)
+        text = before + table + rest.partition(end)[2]
     return text
 
 

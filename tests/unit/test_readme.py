@@ -12,8 +12,11 @@ ROOT = README.parent
 PAGES = sorted([README, ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md")])
 
 
-def prose_and_commands(page: Path) -> str:
-    return page.read_text(encoding="utf-8")
+def code_of(page: Path) -> str:
+    """Return a page's commands and inline code, one piece a line."""
+    text = page.read_text(encoding="utf-8")
+    fenced = re.findall(r"^```[a-z]*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return "\n".join(fenced + re.findall(r"`([^`\n]+)`", text))
 
 
 def test_settings_tables_are_those_of_the_settings() -> None:
@@ -24,7 +27,9 @@ def test_settings_tables_are_those_of_the_settings() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_that_a_page_names_exists(page: Path) -> None:
     named = set(
-        re.findall(r"(?:^|`|\$\()genrecast ([a-z]+)", prose_and_commands(page), re.MULTILINE)
+        re.findall(
+            r"(?:^|`|\$\()genrecast ([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE
+        )
     )
     assert named <= set(COMMANDS)
 
@@ -32,7 +37,7 @@ def test_every_command_that_a_page_names_exists(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = set(re.findall(r"(?:^|`)make ([a-z]+)", prose_and_commands(page), re.MULTILINE))
+    named = set(re.findall(r"^make ([a-z]+)", code_of(page), re.MULTILINE))
     assert named <= targets
 
 
@@ -40,13 +45,13 @@ def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
 def test_every_setting_that_a_page_names_exists(page: Path) -> None:
     tables = README.read_text(encoding="utf-8")
     known = set(re.findall(r"^\| `(GENRECAST_[A-Z_]+)`", tables, re.MULTILINE))
-    named = set(re.findall(r"GENRECAST_[A-Z_]+[A-Z]\b(?!\*)", prose_and_commands(page)))
+    named = set(re.findall(r"GENRECAST_[A-Z_]+[A-Z]\b(?!\*)", page.read_text(encoding="utf-8")))
     assert named <= known
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_relative_link_leads_to_a_file(page: Path) -> None:
-    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", prose_and_commands(page))
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     local = [link for link in links if not re.match(r"[a-z]+:", link)]
     missing = [link for link in local if not (page.parent / link).exists()]
     assert not missing
