@@ -15,8 +15,8 @@ PAGES = sorted([README, ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md")])
 def code_of(page: Path) -> str:
     """Return a page's commands and inline code, one piece a line."""
     text = page.read_text(encoding="utf-8")
-    fenced = re.findall(r"^```[a-z]*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return "\n".join(fenced + re.findall(r"`([^`\n]+)`", text))
+    fenced = re.compile(r"^```[a-z]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    return "\n".join(fenced.findall(text) + re.findall(r"`([^`]+)`", fenced.sub("", text)))
 
 
 def test_settings_tables_are_those_of_the_settings() -> None:
