@@ -90,7 +90,9 @@ def backtest(
     """
     clicks = history.clicks.astype(np.float64)
     past = clicks[: plan.first_row + 1]
-    scale = seasonal_scale(past, min(buckets_per_day(history.bucket_ms), max(1, len(past) - 1)))
+    # A day, or less where there is less: some scale is better than none.
+    lag = min(buckets_per_day(history.bucket_ms), max(1, len(past) // 2))
+    scale = seasonal_scale(past, lag, history.first_row)
     sums = ScoreSums(forecaster.quantiles, scale)
     naive_sums = ScoreSums(forecaster.quantiles, scale)
     origins = 0

@@ -46,7 +46,8 @@ def plot_forecasts(
     panels = figure.subplots(len(genres), 1, sharex=True, squeeze=False)[:, 0]
     for axes, genre in zip(panels, genres, strict=True):
         _panel(axes, history, forecaster, last, int(genre))
-    panels[0].legend(loc="upper left", frameon=False, ncols=4, fontsize=8)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", frameon=False, ncols=4, fontsize=9)
     figure.suptitle(f"Forecasts of the last {forecaster.horizon} buckets ({forecaster.version})")
     _write(figure, path)
 

@@ -1,11 +1,15 @@
 """Scores: pure functions per point, streaming sums, named metrics."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 Float64 = NDArray[np.float64]
+
+MOST_PAIRS_ASKED: Final = 100
+"""Pairs that a series needs for a scale, or a whole season of them if that is less."""
 
 
 def absolute_error(actual: Float64, forecast: Float64) -> Float64:
@@ -37,15 +41,20 @@ def is_covered(actual: Float64, lower: Float64, upper: Float64) -> NDArray[np.bo
     return covered
 
 
-def seasonal_scale(clicks: Float64, lag: int) -> Float64:
+def seasonal_scale(
+    clicks: Float64, lag: int, first_row: NDArray[np.int64] | None = None
+) -> Float64:
     """Return per series the mean `|y(t) - y(t - lag)|`, `(G,)`, of clicks `(T, G)`.
 
-    NaN where there is nothing to compare or nothing ever changed: such a series has no MASE.
+    Counted from `first_row` on, where a series began (0 when None). NaN where too few
+    pairs are there or nothing ever changed: such a series has no MASE.
     """
-    if len(clicks) <= lag:
-        return np.full(clicks.shape[1], np.nan)
-    scale = absolute_error(clicks[lag:], clicks[:-lag]).mean(axis=0)
-    return np.where(scale > 0, scale, np.nan)
+    begins = np.zeros(clicks.shape[1], np.int64) if first_row is None else first_row
+    change = absolute_error(clicks[lag:], clicks[: max(len(clicks) - lag, 0)])
+    known = np.arange(len(change))[:, None] >= begins
+    pairs = known.sum(axis=0)
+    scale = np.where(known, change, 0.0).sum(axis=0) / np.maximum(pairs, 1)
+    return np.asarray(np.where((pairs >= min(lag, MOST_PAIRS_ASKED)) & (scale > 0), scale, np.nan))
 
 
 @dataclass(frozen=True, slots=True)

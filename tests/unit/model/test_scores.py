@@ -28,6 +28,12 @@ def test_series_that_never_changes_has_no_scale() -> None:
     assert np.isnan(seasonal_scale(np.ones((9, 1)), 2)[0])
 
 
+def test_scale_begins_with_the_series() -> None:
+    # The second begins in row 2: only |9-4| counts, not the changes from nothing.
+    clicks = np.array([[1.0, 0.0], [2.0, 0.0], [1.0, 4.0], [2.0, 9.0]])
+    assert seasonal_scale(clicks, 1, np.array([0, 2])).tolist() == [1.0, 5.0]
+
+
 def scored() -> ScoreSums:
     """Two genres over two steps; the third is not there yet.
 
