@@ -11,8 +11,8 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
-import keras
 import numpy as np
 
 from contracts.measures import MEASURE_COUNT
@@ -46,8 +46,10 @@ def median_ms(call: Callable[[], object], repeats: int) -> float:
     return statistics.median(times)
 
 
-def predictor(forecaster: LstmForecaster) -> keras.Model:
+def predictor(forecaster: LstmForecaster) -> Any:  # noqa: ANN401
     """The same network as a Keras model, as one would serve it by `predict()`."""
+    import keras
+
     network = forecaster.network
     inputs = keras.Input((None, network.shape.feature_count))
     hidden, *_ = network.rnn(inputs)

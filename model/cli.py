@@ -120,7 +120,7 @@ def train(
     fresh: bool,
     **sources: object,
 ) -> None:
-    r"""Train a model and score it on the latest 15 % of buckets, which it has not seen.
+    """Train a model and score it on the latest 15 % of buckets, which it has not seen.
 
     Writes weights.npz, manifest.json, loss.png and forecasts.png. Serve it with --model-dir DIR.
 
@@ -129,7 +129,7 @@ def train(
       genrecast train --from-topic --out models/today
       genrecast train --from-file clicks.csv.gz --bucket-seconds 3600 --horizon 24 --out models/a
       genrecast train --from-simulated --epochs 5 --out models/try
-    """
+    """  # noqa: D301 (click reads the control character)
     histories, source = _histories(ctx, settings, sources, series=series, seed=seed)
     # TensorFlow takes seconds to import: only after the histories are known to be good.
     from model.fit import FitPlan
@@ -272,13 +272,13 @@ def backtest(
     origins: int,
     out: Path | None,
 ) -> None:
-    r"""Score a model on history, rolling origin, by the code that runs live.
+    """Score a model on history, rolling origin, by the code that runs live.
 
     \b
     Examples:
       genrecast backtest --data clicks.csv.gz --bucket 1h --horizon 24
       genrecast backtest --data counts.parquet --bucket 5m --model models/today --out scores.json
-    """
+    """  # noqa: D301
     settings = _with_model(settings, bucket, model)
     history = _from_file(data, settings.bucket_seconds)
     console = Console()
