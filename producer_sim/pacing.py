@@ -1,0 +1,62 @@
+"""When records are due: event time tied to wall time, never ahead of it."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from contracts.clock import MS_PER_SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Event time as a function of wall time, open loop: delays are caught up, not passed on.
+
+    Attributes:
+        event_start_ms: Event time at the beginning.
+        wall_start_ms: Wall clock at the beginning.
+        speed: Event time per wall time; None is as fast as possible.
+    """
+
+    event_start_ms: int
+    wall_start_ms: int
+    speed: float | None
+
+    def due_ms(self, until_ms: int) -> int:
+        """Return the wall clock at which event time `until_ms` is reached.
+
+        >>> Pace(0, 1_000_000, 60.0).due_ms(120_000), Pace(0, 1_000_000, None).due_ms(120_000)
+        (1002000, 120000)
+        """
+        if self.speed is None:
+            return until_ms
+        elapsed_ms = (until_ms - self.event_start_ms) / self.speed
+        # An event of tomorrow cannot have happened: whatever the speed, today's clock holds it.
+        return max(self.wall_start_ms + round(elapsed_ms), until_ms)
+
+
+class Waiter:
+    """Waits for the wall clock, awake often enough to see acknowledgements.
+
+    Args:
+        now_ms: The wall clock.
+        stop: Ends the waiting.
+        meanwhile: Called while waiting.
+    """
+
+    def __init__(
+        self, now_ms: Callable[[], int], stop: threading.Event, meanwhile: Callable[[], None]
+    ) -> None:
+        self._now_ms = now_ms
+        self._stop = stop
+        self._meanwhile = meanwhile
+
+    def wait_until(self, due_ms: int, deadline_ms: int | None) -> bool:
+        """Return whether `due_ms` came before the deadline and before being stopped."""
+        limit_ms = due_ms if deadline_ms is None else min(due_ms, deadline_ms)
+        while not self._stop.is_set():
+            left_ms = limit_ms - self._now_ms()
+            if left_ms <= 0:
+                return limit_ms == due_ms and (deadline_ms is None or due_ms < deadline_ms)
+            self._meanwhile()
+            self._stop.wait(min(left_ms / MS_PER_SECOND, 0.2))
+        return False
