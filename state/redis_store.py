@@ -253,7 +253,8 @@ class RedisStore:
     def read_open(self) -> dict[int, dict[str, Cell]]:
         """See `Store.read_open`."""
         with _translated():
-            starts: list[int] = sorted(int(b) for b in self._client.smembers(self._key["open"]))
+            open_buckets: list[Any] = self._client.zrange(self._key["open"], 0, -1)
+            starts = [int(bucket) for bucket in open_buckets]
             sealed = self._client.hget(self._key["meta"], "sealed")
             if sealed:
                 starts.insert(0, int(orjson.loads(sealed)["bucket"]))

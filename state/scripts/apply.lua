@@ -1,9 +1,11 @@
 -- Adds one partition's batch and moves its offset and watermark, all or nothing.
 -- KEYS  1 meta hash  2 offsets hash (partition -> next offset)  3 watermarks hash (partition -> ms)
 --       4 idle hash (partition -> lease end, ms)  5 restored_cut hash (partition -> offset)
---       6 genres hash (genre -> first bucket, ms)  7 genre_order list  8 open set (bucket, ms)
---       9 totals hash.  Beside meta: bucket:<ms> hash (genre -> cell: 8 little-endian int64),
---       first:<ms> hash (partition -> "offset:watermark" before the batch that first touched it)
+--       6 genres hash (genre -> first bucket, ms)  7 genre_order list
+--       8 open zset (bucket, scored by its start, ms)  9 totals hash
+--       Beside meta: bucket:<ms> hash (genre -> cell: 8 little-endian int64);
+--       first:<partition> zset (open bucket, scored by the offset before the batch that first
+--       touched it); first_watermark:<partition> hash (open bucket -> the watermark there)
 -- ARGV  1 bucket_ms  2 partition  3 expected offset  4 next offset
 --       5 watermark before ('' = none)  6 watermark after ('' = not moved)
 --       7 front event time, ms ('' = none)  8 the front record's timestamp, ms
@@ -64,8 +66,10 @@ for i = FIRST_CELL, #ARGV, 3 do
   redis.call('HSET', key, genre, cell)
   if not touched[bucket] then
     touched[bucket] = true
-    redis.call('SADD', KEYS[8], bucket)
-    redis.call('HSETNX', prefix .. 'first:' .. bucket, partition, expected .. ':' .. ARGV[5])
+    redis.call('ZADD', KEYS[8], bucket, bucket)
+    if redis.call('ZADD', prefix .. 'first:' .. partition, 'NX', expected, bucket) == 1 then
+      redis.call('HSET', prefix .. 'first_watermark:' .. partition, bucket, ARGV[5])
+    end
   end
 end
 

@@ -1,6 +1,6 @@
 -- Notes that a sealed bucket is published: its row joins the window, its state is saved.
 -- KEYS  1 meta hash  2 window hash (bucket, ms -> packed row)  3 model_state hash  4 totals hash.
---       Beside meta: bucket:<ms>, first:<ms>
+--       Beside meta: bucket:<ms>
 -- ARGV  1 bucket_ms  2 bucket, ms  3 published cut, JSON {partition: "offset"}  4 packed row
 --       5 window, buckets  6 model version ('' = no state to save)  7 genre count  8 state blob
 -- Returns {'committed'} | {'disagrees', published} | {'absent'}.
@@ -25,7 +25,7 @@ if ARGV[6] ~= '' then
   redis.call('HSET', KEYS[3], 'model_version', ARGV[6], 'bucket', ARGV[2],
     'genre_count', ARGV[7], 'blob', ARGV[8])
 end
-redis.call('DEL', prefix .. 'bucket:' .. ARGV[2], prefix .. 'first:' .. ARGV[2])
+redis.call('DEL', prefix .. 'bucket:' .. ARGV[2])
 redis.call('HSET', KEYS[1], 'published', ARGV[2])
 redis.call('HDEL', KEYS[1], 'sealed')
 redis.call('HINCRBY', KEYS[4], 'buckets', 1)

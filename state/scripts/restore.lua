@@ -1,6 +1,7 @@
 -- Resets the state to a published bucket of the journal; refused when it is not behind it.
 -- KEYS  1 meta hash  2 offsets  3 watermarks  4 idle  5 restored_cut  6 genres  7 genre_order
---       8 open set  9 totals  10 window  11 model_state.  Beside meta: bucket:<ms>, first:<ms>
+--       8 open zset  9 totals  10 window  11 model_state.  Beside meta: bucket:<ms>,
+--       first:<partition>, first_watermark:<partition>
 -- ARGV  1 bucket_ms  2 schema version  3 bucket, ms
 --       4 JSON {cut: {partition: "offset"}, replay_from: {partition: ["offset", "watermark"]},
 --         genres: [[genre, "first bucket"], …] in genre order}
@@ -11,10 +12,13 @@ local meta = redis.call('HMGET', KEYS[1], 'bucket_ms', 'published', 'sealed')
 if meta[1] and meta[1] ~= ARGV[1] then return {'differs', meta[1]} end
 if meta[2] and tonumber(meta[2]) >= tonumber(ARGV[3]) then return {'current'} end
 local restored = cjson.decode(ARGV[4])
-local stale = redis.call('SMEMBERS', KEYS[8])
+local stale = redis.call('ZRANGE', KEYS[8], 0, -1)
 if meta[3] then stale[#stale + 1] = cjson.decode(meta[3]).bucket end
 for _, bucket in ipairs(stale) do
-  redis.call('DEL', prefix .. 'bucket:' .. bucket, prefix .. 'first:' .. bucket)
+  redis.call('DEL', prefix .. 'bucket:' .. bucket)
+end
+for _, p in ipairs(redis.call('HKEYS', KEYS[2])) do
+  redis.call('DEL', prefix .. 'first:' .. p, prefix .. 'first_watermark:' .. p)
 end
 for _, key in ipairs(KEYS) do redis.call('DEL', key) end
 

@@ -1,7 +1,8 @@
 -- Closes the next bucket when the global watermark has reached its end, and returns it.
 -- A bucket that is closed but not yet published is returned again, the same.
 -- KEYS  1 meta hash  2 offsets hash  3 watermarks hash  4 idle hash  5 restored_cut hash
---       6 genres hash  7 genre_order list  8 open set.  Beside meta: bucket:<ms>, first:<ms>
+--       6 genres hash  7 genre_order list  8 open zset.
+--       Beside meta: bucket:<ms>, first:<partition>, first_watermark:<partition>
 -- ARGV  1 bucket_ms  2 partition count  3 now, ms  4 last published bucket, ms ('' = none)
 --       5 max out-of-orderness, ms  6 idle timeout, ms  7 window, buckets
 -- Returns {'sealed', JSON {bucket, cut, replay_from, is_reset}, then triples in genre order:
@@ -43,15 +44,13 @@ local function global_watermark()
   return later(later(lowest, tonumber(meta[9])), tonumber(meta[7]))
 end
 
-local function replay_from(offsets, watermarks, open)
+local function replay_from(offsets, watermarks)
   local points = {}
-  for p, offset in pairs(offsets) do points[p] = {offset, watermarks[p] or ''} end
-  for _, bucket in ipairs(open) do
-    for p, first in pairs(hash(prefix .. 'first:' .. bucket)) do
-      local offset, watermark = string.match(first, '^(%d+):(.*)$')
-      if not points[p] or tonumber(offset) < tonumber(points[p][1]) then
-        points[p] = {offset, watermark}
-      end
+  for p, offset in pairs(offsets) do
+    points[p] = {offset, watermarks[p] or ''}
+    local first = redis.call('ZRANGE', prefix .. 'first:' .. p, 0, 0, 'WITHSCORES')
+    if first[1] and tonumber(first[2]) < tonumber(offset) then
+      points[p] = {first[2], redis.call('HGET', prefix .. 'first_watermark:' .. p, first[1])}
     end
   end
   return points
@@ -68,10 +67,7 @@ if not sealed then
   if tonumber(meta[7]) ~= watermark then
     redis.call('HSET', KEYS[1], 'global_watermark', string.format('%d', watermark))
   end
-  local open, oldest = redis.call('SMEMBERS', KEYS[8]), nil
-  for _, bucket in ipairs(open) do
-    if not oldest or tonumber(bucket) < oldest then oldest = tonumber(bucket) end
-  end
+  local oldest = tonumber(redis.call('ZRANGE', KEYS[8], 0, 0)[1])
   local bucket, is_reset = oldest, false
   if meta[2] then
     bucket = tonumber(meta[2]) + bucket_ms
@@ -80,13 +76,14 @@ if not sealed then
     if (target - bucket) / bucket_ms > tonumber(ARGV[7]) then bucket, is_reset = target, true end
   end
   if not bucket or watermark < bucket + bucket_ms then return {'wait'} end
-  local id, others = string.format('%d', bucket), {}
-  for _, start in ipairs(open) do
-    if start ~= id then others[#others + 1] = start end
+  local id = string.format('%d', bucket)
+  redis.call('ZREM', KEYS[8], id)
+  for p in pairs(offsets) do
+    redis.call('ZREM', prefix .. 'first:' .. p, id)
+    redis.call('HDEL', prefix .. 'first_watermark:' .. p, id)
   end
   sealed = cjson.encode({bucket = id, cut = offsets, is_reset = is_reset,
-    replay_from = replay_from(offsets, hash(KEYS[3]), others)})
-  redis.call('SREM', KEYS[8], id)
+    replay_from = replay_from(offsets, hash(KEYS[3]))})
   redis.call('HSET', KEYS[1], 'closed', id, 'sealed', sealed)
 end
 
