@@ -72,7 +72,7 @@ class ProgressLine:
 def print_summary(report: dict[str, Any]) -> None:
     """Print what was sent, genre by genre."""
     console = Console()
-    table = Table(title="What was sent", caption=_caption(report))
+    table = Table(title="What was sent")
     for column in ("genre", "counted", "late"):
         table.add_column(column, justify="left" if column == "genre" else "right")
     counted, late = report["counted_per_genre"], report["late_per_genre"]
@@ -84,11 +84,12 @@ def print_summary(report: dict[str, Any]) -> None:
         sums = (sum(part.get(name, 0) for name in rest) for part in (counted, late))
         table.add_row(f"({len(rest)} more)", *(f"{value:,}" for value in sums))
     console.print(table)
+    console.print(_totals(report), soft_wrap=True, highlight=False)
     for doubt in report["doubts"]:
         console.print(f"Not exact: {doubt}", markup=False)
 
 
-def _caption(report: dict[str, Any]) -> str:
+def _totals(report: dict[str, Any]) -> str:
     return (
         f"{report['sent']:,} records in {report['wall_seconds']:,.1f} s "
         f"({report['events_per_second']:,.0f}/s) = {report['counted']:,} events counted + "

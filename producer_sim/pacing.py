@@ -3,8 +3,12 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from contracts.clock import MS_PER_SECOND
+
+LONGEST_NAP_SECONDS: Final = 0.2
+"""How long acknowledgements are left unseen while nothing is due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +56,13 @@ class Waiter:
 
     def wait_until(self, due_ms: int, deadline_ms: int | None) -> bool:
         """Return whether `due_ms` came before the deadline and before being stopped."""
-        limit_ms = due_ms if deadline_ms is None else min(due_ms, deadline_ms)
         while not self._stop.is_set():
-            left_ms = limit_ms - self._now_ms()
-            if left_ms <= 0:
-                return limit_ms == due_ms and (deadline_ms is None or due_ms < deadline_ms)
+            now_ms = self._now_ms()
+            if deadline_ms is not None and now_ms >= deadline_ms:
+                return False
+            if now_ms >= due_ms:
+                return True
+            left_ms = min(due_ms, deadline_ms or due_ms) - now_ms
             self._meanwhile()
-            self._stop.wait(min(left_ms / MS_PER_SECOND, 0.2))
+            self._stop.wait(min(left_ms / MS_PER_SECOND, LONGEST_NAP_SECONDS))
         return False

@@ -1,0 +1,203 @@
+"""The simulator against a real broker: what it reports is what is on the topic."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+from pydantic import ValidationError
+
+from contracts.buckets import bucket_start, is_late
+from contracts.events import ClickEvent
+from contracts.settings import Settings
+
+pytestmark = pytest.mark.services
+
+
+class Services(Protocol):
+    """What is used of the fixture."""
+
+    kafka_bootstrap: str
+
+
+class ConsumerRecord(Protocol):
+    """What is used of a record."""
+
+    partition: int
+    timestamp: int
+    value: bytes | None
+
+
+def command(bootstrap: str, topic: str, *arguments: str) -> list[str]:
+    common = ["--kafka-bootstrap", bootstrap, "--topic-clicks", topic]
+    return [sys.executable, "-m", "producer_sim", *common, *arguments]
+
+
+def a_topic() -> str:
+    return f"clicks-{uuid.uuid4().hex[:12]}"
+
+
+def simulate(bootstrap: str, topic: str, folder: Path, *arguments: str) -> dict[str, Any]:
+    report = folder / f"{uuid.uuid4().hex}.json"
+    arguments = (*arguments, "--create-topics", "--report", str(report))
+    done = subprocess.run(
+        command(bootstrap, topic, *arguments), capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    loaded: dict[str, Any] = json.loads(report.read_bytes())
+    return loaded
+
+
+def recount(bootstrap: str, topic: str, settings: Settings) -> dict[str, Any]:
+    """Read the topic and apply the rules record by record, by the contract's own functions."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()]
+    consumer.assign(partitions)
+    consumer.seek_to_beginning(*partitions)
+    ends = consumer.end_offsets(partitions)
+    sums: Counter[str] = Counter()
+    cells: dict[str, Counter[str]] = defaultdict(Counter)
+    fronts: dict[int, int] = {}
+    while any(consumer.position(partition) < ends[partition] for partition in partitions):
+        for records in consumer.poll(timeout_ms=1_000, max_records=20_000).values():
+            for record in records:
+                sums["sent"] += 1
+                sums[place(record, fronts, cells, settings)] += 1
+    consumer.close()
+    return {"sums": sums, "cells": cells}
+
+
+def place(
+    record: ConsumerRecord,
+    fronts: dict[int, int],
+    cells: dict[str, Counter[str]],
+    settings: Settings,
+) -> str:
+    if record.value is None or len(record.value) > settings.max_event_bytes:
+        return "malformed"
+    try:
+        event = ClickEvent.model_validate(orjson.loads(record.value))
+    except (orjson.JSONDecodeError, ValidationError):
+        return "malformed"
+    if event.event_time > record.timestamp + settings.max_future_skew_ms:
+        return "malformed"
+    front = fronts.get(record.partition)
+    watermark = None if front is None else front - settings.max_out_of_orderness_ms
+    fronts[record.partition] = max(min(event.event_time, record.timestamp), front or 0)
+    if is_late(event.event_time, watermark, settings.bucket_ms):
+        return "late"
+    for genre in event.genres:
+        cells[genre][str(bucket_start(event.event_time, settings.bucket_ms))] += 1
+    return "counted"
+
+
+def assert_same(report: dict[str, Any], counted: dict[str, Any]) -> None:
+    assert report["is_exact"], report["doubts"]
+    sums = counted["sums"]
+    for name in ("sent", "counted", "late", "malformed"):
+        assert report[name] == sums[name], name
+    assert report["events_per_bucket"] == {g: dict(c) for g, c in counted["cells"].items()}
+
+
+def test_report_equals_what_is_on_the_topic(services: Services, tmp_path: Path) -> None:
+    topic = a_topic()
+    faults = ("--disorder-seconds", "5", "--late", "0.01", "--malformed", "0.005")
+    arguments = ("--events", "50000", "--seed", "3", *faults, "--duplicates", "0.01")
+    report = simulate(services.kafka_bootstrap, topic, tmp_path, *arguments)
+    counted = recount(services.kafka_bootstrap, topic, Settings())
+    assert_same(report, counted)
+    assert report["sent"] == 50_000
+    # Disorder within the allowance makes nothing late: all late ones are late on purpose.
+    assert report["late"] == report["made"]["late"] == pytest.approx(500, rel=0.25)
+    assert report["malformed"] == report["made"]["malformed"] == pytest.approx(250, rel=0.3)
+    assert report["made"]["duplicates"] == pytest.approx(500, rel=0.25)
+    assert len(report["per_partition"]) == 8
+
+
+def test_disorder_beyond_the_allowance_is_told_exactly(services: Services, tmp_path: Path) -> None:
+    topic = a_topic()
+    arguments = ("--events", "20000", "--disorder-seconds", "200", "--bucket-seconds", "10")
+    report = simulate(services.kafka_bootstrap, topic, tmp_path, *arguments, "--partitions", "3")
+    counted = recount(services.kafka_bootstrap, topic, Settings(bucket_seconds=10))
+    assert_same(report, counted)
+    assert report["late"] > 500
+    assert report["made"]["late"] == 0
+
+
+def test_recorded_stream_is_sent_whole(services: Services, tmp_path: Path) -> None:
+    topic = a_topic()
+    arguments = ("--replay", "movietweetings", "--speed", "max", "--bucket-seconds", "3600")
+    report = simulate(services.kafka_bootstrap, topic, tmp_path, *arguments)
+    counted = recount(services.kafka_bootstrap, topic, Settings(bucket_seconds=3600))
+    assert_same(report, counted)
+    assert (report["sent"], report["malformed"], report["late"]) == (100_000, 79, 0)
+
+
+def test_second_run_on_a_topic_says_that_it_is_not_exact(
+    services: Services, tmp_path: Path
+) -> None:
+    topic = a_topic()
+    assert simulate(services.kafka_bootstrap, topic, tmp_path, "--events", "500")["is_exact"]
+    again = simulate(services.kafka_bootstrap, topic, tmp_path, "--events", "500")
+    assert again["is_exact"] is False
+    assert "held records before this run" in again["doubts"][0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_a_paced_run_in_order(
+    services: Services, tmp_path: Path, number: signal.Signals
+) -> None:
+    topic, report = a_topic(), tmp_path / "report.json"
+    arguments = ("--rate", "500", "--create-topics", "--report", str(report))
+    process = subprocess.Popen(
+        command(services.kafka_bootstrap, topic, *arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(5)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 0, err
+    assert "events counted" in out
+    told = json.loads(report.read_bytes())
+    assert_same(told, recount(services.kafka_bootstrap, topic, Settings()))
+    assert told["sent"] > 100
+
+
+def test_missing_topic_is_said_once_and_waited_for(services: Services) -> None:
+    process = subprocess.Popen(
+        command(services.kafka_bootstrap, a_topic(), "--events", "10"),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(6)
+    process.terminate()
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert err.count("does not exist") == 1
+    assert "--create-topics" in err
+    assert "Traceback" not in err
+
+
+def test_missing_broker_is_said_once_and_waited_for(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command("127.0.0.1:1", "clicks", "--events", "10"), stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(9)
+    process.terminate()
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert err.count("does not answer") == 1
+    assert "Traceback" not in err
