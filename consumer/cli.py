@@ -38,7 +38,7 @@ def set_up_logging(settings: Settings) -> None:
 )
 @with_settings()
 def consume(settings: Settings, *, create_topics: bool, until_idle: float | None) -> None:
-    r"""Count clicks into per-genre windows, close buckets, publish forecasts.
+    """Count clicks into per-genre windows, close buckets, publish forecasts.
 
     Start as many as you like: they share the partitions. SIGTERM or Ctrl-C finishes the batch in
     hand and exits 0. A missing broker or Redis is waited for, with a message a minute.
@@ -48,7 +48,7 @@ def consume(settings: Settings, *, create_topics: bool, until_idle: float | None
       genrecast consume --create-topics
       genrecast consume --until-idle 10 --bucket-seconds 3600
       GENRECAST_KAFKA_BOOTSTRAP=kafka:9092 genrecast consume --health-port 8080
-    """
+    """  # noqa: D301 (click reads the control character)
     from consumer.service import FATAL, Service
 
     set_up_logging(settings)
@@ -83,7 +83,7 @@ def consume(settings: Settings, *, create_topics: bool, until_idle: float | None
 @click.command("close")
 @with_settings("app", "redis_url", "redis_password_file", "redis_ca_file", "bucket_seconds")
 def close(settings: Settings) -> None:
-    r"""End a finished replay: let its open buckets close.
+    """End a finished replay: let its open buckets close.
 
     Buckets close when later events come. After a replay none do: this closes what is open, once
     the consumers have read everything. Records that come for those buckets later are late.
@@ -91,7 +91,7 @@ def close(settings: Settings) -> None:
     \b
     Example:
       genrecast close --bucket-seconds 3600
-    """
+    """  # noqa: D301 (click reads the control character)
     from state.redis_store import RedisStore
     from state.store import StoreError
 

@@ -50,7 +50,7 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="genrecast", prog_name="genrecast")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    r"""Live demand forecasts per genre, from click streams.
+    """Live demand forecasts per genre, from click streams.
 
     Every setting is an option and an environment variable: --bucket-seconds 300 is
     GENRECAST_BUCKET_SECONDS=300.
@@ -62,7 +62,7 @@ def cli(ctx: click.Context) -> None:
       genrecast consume --create-topics
       genrecast simulate --rate 200
       genrecast feed --genre crime
-    """
+    """  # noqa: D301 (click reads the control character)
     from genrecast import sources
 
     ctx.obj = {"topic": sources.history_from_topic, "redis": sources.history_from_redis}

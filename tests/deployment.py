@@ -1,0 +1,165 @@
+"""One deployment under test: real processes against a real broker and a real Redis."""
+
+import collections
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+
+from contracts.forecasts import GenreForecast
+from contracts.settings import Settings
+from state.redis_store import RedisStore
+
+
+@dataclass
+class Deployment:
+    """Settings of its own (topics, app) on shared services; starts and ends its processes."""
+
+    kafka_bootstrap: str
+    redis_url: str
+    logs: Path
+    options: dict[str, object] = field(default_factory=dict)
+    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        unique = uuid.uuid4().hex[:8]
+        topics = ("clicks", "forecasts", "buckets", "late", "dead_letter")
+        own = {f"topic_{name}": f"{unique}-{name.replace('_', '-')}" for name in topics}
+        self.options = {
+            "app": unique,
+            "kafka_bootstrap": self.kafka_bootstrap,
+            "redis_url": self.redis_url,
+            **own,
+            **self.options,
+        }
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(**self.options)  # type: ignore[arg-type]
+
+    def command(self, name: str, *arguments: object) -> list[str]:
+        taken = {
+            "close": {"app", "redis_url", "bucket_seconds"},
+            "simulate": {
+                "kafka_bootstrap", "topic_clicks", "bucket_seconds",
+                "max_out_of_orderness_seconds", "max_future_skew_seconds", "max_event_bytes",
+            },
+        }.get(name, set(self.options))  # fmt: skip
+        options = [
+            f"--{key.replace('_', '-')}={value}"
+            for key, value in self.options.items()
+            if key in taken
+        ]
+        return [sys.executable, "-m", "genrecast", name, *options, *map(str, arguments)]
+
+    def start(self, name: str, *arguments: object) -> subprocess.Popen[bytes]:
+        self.logs.mkdir(parents=True, exist_ok=True)
+        with (self.logs / f"{len(self.running)}-{name}.log").open("wb") as log:
+            process = subprocess.Popen(
+                self.command(name, *arguments), stdout=log, stderr=subprocess.STDOUT
+            )
+        self.running.append(process)
+        return process
+
+    def run(self, name: str, *arguments: object, timeout: float = 240) -> str:
+        done = subprocess.run(
+            self.command(name, *arguments), capture_output=True, text=True, timeout=timeout
+        )
+        assert done.returncode == 0, f"{name}: exit {done.returncode}\n{done.stderr[-3000:]}"
+        return done.stdout
+
+    def log_text(self) -> str:
+        return "\n".join(path.read_text() for path in sorted(self.logs.glob("*.log")))
+
+    def end(self) -> None:
+        for process in self.running:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+    def make_topics(self) -> None:
+        self.run("consume", "--create-topics", "--until-idle", 0)
+
+    def read_topic(self, setting: str) -> list[Any]:
+        """Every committed record of one of the deployment's topics, partition by partition."""
+        topic = getattr(self.settings, setting)
+        consumer = KafkaConsumer(
+            bootstrap_servers=self.kafka_bootstrap,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+        )
+        try:
+            partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic)]
+            consumer.assign(partitions)
+            consumer.seek_to_beginning(*partitions)
+            ends = consumer.end_offsets(partitions)
+            records: list[Any] = []
+            while any(consumer.position(tp) < end for tp, end in ends.items()):
+                for some in consumer.poll(timeout_ms=1000).values():
+                    records += some
+        finally:
+            consumer.close()
+        return sorted(records, key=lambda r: (r.partition, r.offset))
+
+    def forecasts(self) -> list[GenreForecast]:
+        return [
+            GenreForecast.model_validate_json(record.value)
+            for record in self.read_topic("topic_forecasts")
+        ]
+
+    def totals(self) -> dict[str, int]:
+        store = RedisStore.connect(self.settings)
+        try:
+            return store.read_totals()
+        finally:
+            store.close()
+
+    def finish(self) -> None:
+        """Read to the end, close what is open, publish it."""
+        self.run("consume", "--until-idle", 3)
+        self.run("close")
+        self.run("consume", "--until-idle", 3)
+
+
+@contextmanager
+def deployment(
+    kafka_bootstrap: str, redis_url: str, logs: Path, **options: object
+) -> Iterator[Deployment]:
+    """Make a deployment; whatever happens, its processes end."""
+    made = Deployment(kafka_bootstrap, redis_url, logs, options)
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+def observed_per_genre(forecasts: list[GenreForecast]) -> dict[str, int]:
+    """Sum the final counts per genre, leaving out genres that nobody clicked."""
+    sums: collections.Counter[str] = collections.Counter()
+    for forecast in forecasts:
+        sums[forecast.genre] += forecast.observed_clicks
+    return {genre: count for genre, count in sums.items() if count}
+
+
+def assert_each_bucket_once_in_order(forecasts: list[GenreForecast], bucket_ms: int) -> None:
+    """Every genre has each bucket once, in order, and none is missing in between."""
+    starts: dict[str, list[int]] = collections.defaultdict(list)
+    for forecast in forecasts:
+        starts[forecast.genre].append(forecast.bucket_start)
+    assert starts
+    last = max(forecast.bucket_start for forecast in forecasts)
+    for genre, seen in starts.items():
+        assert seen == list(range(seen[0], last + bucket_ms, bucket_ms)), genre
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """Read the simulator's truth."""
+    report: dict[str, Any] = json.loads(path.read_text())
+    return report
