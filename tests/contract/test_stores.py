@@ -6,7 +6,7 @@ Buckets are 10 s long here, events may be 3 s out of order, a partition idles af
              |---A----|----B----|----C----|
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -29,6 +29,8 @@ from state.store import (
 
 A, B, C = 0, 10_000, 20_000
 
+MakeStore = Callable[..., Store]
+
 
 def settings_for(url: str = "redis://localhost", **changes: object) -> Settings:
     return Settings(
@@ -45,7 +47,7 @@ def settings_for(url: str = "redis://localhost", **changes: object) -> Settings:
 
 
 @pytest.fixture(params=["memory", "redis"])
-def make_store(request: pytest.FixtureRequest) -> Iterator[object]:
+def make_store(request: pytest.FixtureRequest) -> Iterator[MakeStore]:
     opened: list[RedisStore] = []
 
     def make(**changes: object) -> Store:
@@ -61,8 +63,8 @@ def make_store(request: pytest.FixtureRequest) -> Iterator[object]:
 
 
 @pytest.fixture
-def store(make_store) -> Store:  # type: ignore[no-untyped-def]
-    made: Store = make_store()
+def store(make_store: MakeStore) -> Store:
+    made = make_store()
     made.open()
     return made
 
@@ -293,7 +295,7 @@ def test_restore_resets_to_the_journal_and_holds_closing_until_the_cut(store: St
     assert store.read_window().cells[:, 0, 0].tolist() == [4]
 
 
-def test_absent_deployment_is_named(make_store) -> None:  # type: ignore[no-untyped-def]
+def test_absent_deployment_is_named(make_store: MakeStore) -> None:
     with pytest.raises(DeploymentAbsentError):
         make_store().apply(batch(0, 1, None, {}))
 
@@ -302,7 +304,7 @@ def test_other_bucket_length_is_refused_by_every_script(redis_url: str) -> None:
     first = RedisStore.connect(settings_for(redis_url))
     first.open()
     other = RedisStore.connect(settings_for(redis_url, bucket_seconds=60))
-    with pytest.raises(DeploymentMismatchError, match="bucket_ms 10000.*60000"):
+    with pytest.raises(DeploymentMismatchError, match=r"bucket_ms 10000.*60000"):
         other.open()
     with pytest.raises(DeploymentMismatchError):
         other.apply(batch(0, 1, None, {}))

@@ -2,10 +2,10 @@
 
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from stack.runner import Endpoints
 from tests.deployment import (
     assert_each_bucket_once_in_order,
     deployment,
@@ -17,7 +17,7 @@ from tests.deployment import (
 @pytest.mark.services
 @pytest.mark.timeout(600)
 def test_counts_are_exact_when_a_consumer_is_killed_in_the_middle(
-    any_services: Any, tmp_path: Path
+    any_services: Endpoints, tmp_path: Path
 ) -> None:
     report_file = tmp_path / "truth.json"
     with deployment(

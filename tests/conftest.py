@@ -1,0 +1,35 @@
+"""Real services for the whole run: one Kafka and one Redis, started once, ended at the end."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from stack.runner import Endpoints, Stack
+
+
+@pytest.fixture(scope="session")
+def services() -> Iterator[Endpoints]:
+    """Kafka and Redis from `stack`, in a directory of their own."""
+    with (
+        tempfile.TemporaryDirectory(prefix="genrecast-tests-") as directory,
+        Stack(Path(directory), 0, redis_port=0, dies_with_parent=True) as stack,
+    ):
+        yield stack.endpoints
+
+
+@pytest.fixture(params=["stack"])
+def any_services(services: Endpoints) -> Endpoints:
+    """The services that end-to-end tests run against."""
+    return services
+
+
+@pytest.fixture
+def redis_url(services: Endpoints) -> str:
+    """An emptied Redis database; deployments of end-to-end tests use another one."""
+    url = services.redis_url.removesuffix("/0") + "/9"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url
