@@ -50,8 +50,14 @@ def consume(settings: Settings, *, create_topics: bool, until_idle: float | None
       GENRECAST_KAFKA_BOOTSTRAP=kafka:9092 genrecast consume --health-port 8080
     """  # noqa: D301 (click reads the control character)
     from consumer.service import FATAL, Service
+    from model.artifact import ModelRefusedError
+    from model.registry import check_chosen_model
 
     set_up_logging(settings)
+    try:
+        check_chosen_model(settings)
+    except ModelRefusedError as error:
+        raise ConfigurationError(f"GENRECAST_MODEL_DIR: {error}") from None
     stop = threading.Event()
 
     def on_signal(number: int, _frame: FrameType | None) -> None:

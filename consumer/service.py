@@ -16,6 +16,8 @@ from consumer.errors import BrokerRefusedError, BrokerUnavailableError, FencedEr
 from consumer.health import Readiness
 from consumer.loop import Loop
 from contracts.settings import Settings
+from model.artifact import ModelRefusedError
+from model.registry import load_forecaster
 from state.redis_store import RedisStore
 from state.store import (
     DeploymentAbsentError,
@@ -102,13 +104,15 @@ class Service:
     _changed: threading.Event = field(default_factory=threading.Event)
     _owns_closing: threading.Event = field(default_factory=threading.Event)
     _published_at: float = 0.0
+    _nothing_due_at: float = 0.0
     _fatal: list[Exception] = field(default_factory=list)
 
     def run(self, *, create_topics: bool) -> None:
         """Consume until `stop` is set, or until idle.
 
         Raises:
-            InvariantError, DeploymentMismatchError: Going on would be wrong; says what to do.
+            InvariantError, DeploymentMismatchError, ModelRefusedError: Going on would be wrong; the
+                message says what to do.
         """
         store = RedisStore.connect(self.settings)
         topics = self._persist("broker", lambda: Topics(self.settings))
@@ -175,9 +179,16 @@ class Service:
                 continue
             self.readiness.fine("reading")
             backoff.reset()
-            if idle.is_over(loop, applied=applied, published_at=self._published_at):
+            if applied:
+                idle.restart()
+            if self._is_all_closed(idle) and idle.is_over(loop):
                 log.info("read to the end and idle: done")
                 return
+
+    def _is_all_closed(self, idle: "Idle") -> bool:
+        """Say whether closing, if it is ours, found nothing due after the last batch."""
+        idle.restart(self._published_at)
+        return not self._owns_closing.is_set() or self._nothing_due_at >= idle.since
 
     def _step(self, loop: Loop, source: ClickSource, store: RedisStore) -> int:
         applied = 0
@@ -203,7 +214,7 @@ class Service:
             journal=Journal(settings),
             open_publisher=lambda: Publisher(settings),
             partition_count=PartitionCount(topics, settings.topic_clicks),
-            load_forecaster=_load_forecaster,
+            load_forecaster=load_forecaster,
         )
         backoff = Backoff(self.stop)
         try:
@@ -224,6 +235,7 @@ class Service:
         if not self._owns_closing.is_set():
             closer.release()
             return False
+        began_at = time.monotonic()
         try:
             is_closed = closer.close_next()
         except FencedError as error:
@@ -243,6 +255,8 @@ class Service:
         backoff.reset()
         if is_closed:
             self._published_at = time.monotonic()
+        else:
+            self._nothing_due_at = began_at
         return is_closed
 
 
@@ -253,28 +267,21 @@ class Idle:
     seconds: float | None
     since: float = field(default_factory=time.monotonic)
 
-    def is_over(self, loop: Loop, *, applied: int, published_at: float) -> bool:
-        """Say whether nothing came, nothing closed and nothing is unread for long enough."""
-        now = time.monotonic()
-        if self.seconds is None:
-            return False
-        if applied:
-            self.since = now
-        if now - max(self.since, published_at) < self.seconds:
+    def restart(self, at: float | None = None) -> None:
+        """Something happened, now or at a monotonic time: count from then."""
+        self.since = max(self.since, time.monotonic() if at is None else at)
+
+    def is_over(self, loop: Loop) -> bool:
+        """Say whether nothing happened for long enough and nothing is unread."""
+        if self.seconds is None or time.monotonic() - self.since < self.seconds:
             return False
         try:
             is_done = loop.is_caught_up()
         except BrokerUnavailableError:
             is_done = False
         if not is_done:
-            self.since = now
+            self.restart()
         return is_done
-
-
-def _load_forecaster(settings: Settings):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    from model.registry import load_forecaster  # TensorFlow: the forecaster alone pays for it
-
-    return load_forecaster(settings)
 
 
 def _close_quietly(close: Callable[[], None]) -> None:
@@ -285,5 +292,5 @@ def _close_quietly(close: Callable[[], None]) -> None:
         log.debug("closing: %s", error)
 
 
-FATAL: Final = (InvariantError, DeploymentMismatchError)
+FATAL: Final = (InvariantError, DeploymentMismatchError, ModelRefusedError)
 """Errors after which going on would be wrong."""

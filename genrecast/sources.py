@@ -5,6 +5,8 @@ Imports are inside the functions: only `train` and `backtest` pay for them.
 
 from typing import TYPE_CHECKING
 
+import click
+
 from contracts.settings import Settings
 
 if TYPE_CHECKING:
@@ -12,11 +14,26 @@ if TYPE_CHECKING:
 
 
 def history_from_topic(settings: Settings) -> "History":
-    """Count the retained `clicks` topic into buckets, without touching any state."""
-    from consumer.recount import recount_topic
+    """Count the retained `clicks` topic into buckets, without touching any state.
+
+    Raises:
+        click.ClickException: The topic can't be read or counted.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from consumer.errors import BrokerRefusedError, BrokerUnavailableError
+    from consumer.recount import RecountError, recount_topic
     from model.history import History
 
-    counted = recount_topic(settings)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(f"reading {settings.topic_clicks}", total=None)
+        try:
+            counted = recount_topic(
+                settings, lambda done, total: bar.update(task, completed=done, total=total)
+            )
+        except (BrokerRefusedError, BrokerUnavailableError, RecountError) as error:
+            raise click.ClickException(str(error)) from None
     return History(
         names=counted.genres,
         bucket_seconds=settings.bucket_seconds,
@@ -26,14 +43,28 @@ def history_from_topic(settings: Settings) -> "History":
 
 
 def history_from_redis(settings: Settings) -> "History":
-    """Read the closed buckets that Redis keeps."""
+    """Read the closed buckets that Redis keeps.
+
+    Raises:
+        click.ClickException: Redis does not answer, refuses, or holds another deployment.
+    """
     from model.history import History
     from state.redis_store import RedisStore
+    from state.store import StoreError
 
-    windows = RedisStore.connect(settings).read_window()
+    store = RedisStore.connect(settings)
+    try:
+        store.read_progress()  # refuses a deployment of another shape
+        window = store.read_window()
+    except StoreError as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        store.close()
+    origin_ms = window.starts_ms[0] if len(window.starts_ms) else 0
     return History(
-        names=windows.genres,
+        names=window.genres,
         bucket_seconds=settings.bucket_seconds,
-        starts_ms=windows.starts_ms,
-        cells=windows.cells,
+        starts_ms=window.starts_ms,
+        cells=window.cells,
+        first_row=(window.first_bucket_ms - origin_ms) // settings.bucket_ms,
     )

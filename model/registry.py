@@ -17,8 +17,8 @@ def load_forecaster(settings: Settings) -> tuple[Forecaster, str | None]:
     """Return the forecaster for `settings`, and why it is the baseline (None when it is not).
 
     Raises:
-        ModelRefusedError: When `model_dir` is set and what is there is broken. A shipped model
-            that is missing or broken is a reason for the baseline instead.
+        ModelRefusedError: When `model_dir` is set and what is there is broken or does not fit. For
+            the shipped model these are reasons for the baseline instead.
     """
     baseline = Baseline(settings.horizon, settings.quantiles)
     directory = settings.model_dir or SHIPPED_DIRECTORY
@@ -28,7 +28,7 @@ def load_forecaster(settings: Settings) -> tuple[Forecaster, str | None]:
         artifact = load_artifact(directory)
         reason = misfit(artifact.manifest, settings)
         if reason is not None:
-            return baseline, reason
+            raise ModelRefusedError(reason)
         # Only now TensorFlow: a model that does not fit costs nothing.
         from model.lstm import LstmForecaster
 
@@ -37,6 +37,19 @@ def load_forecaster(settings: Settings) -> tuple[Forecaster, str | None]:
         if settings.model_dir is not None:
             raise
         return baseline, str(error)
+
+
+def check_chosen_model(settings: Settings) -> None:
+    """Check the model that `model_dir` names, without TensorFlow; nothing when it is unset.
+
+    Raises:
+        ModelRefusedError: It is broken, or does not fit the settings.
+    """
+    if settings.model_dir is None:
+        return
+    reason = misfit(load_artifact(settings.model_dir).manifest, settings)
+    if reason is not None:
+        raise ModelRefusedError(reason)
 
 
 def misfit(manifest: Manifest, settings: Settings) -> str | None:

@@ -283,6 +283,10 @@ class MemoryStore:
         """See `Store.read_totals`."""
         return dict(self._d.totals)
 
+    def read_genres(self) -> dict[str, int]:
+        """See `Store.read_genres`."""
+        return dict(self._d.genres)
+
     def read_open(self) -> dict[int, dict[str, Cell]]:
         """See `Store.read_open`."""
         return {bucket: dict(held) for bucket, held in sorted(self._d.cells.items())}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import resources
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, NoReturn, Self
 
 import numpy as np
 import orjson
@@ -111,15 +111,23 @@ class RedisStore:
                 keys=[self._key[name] for name in keys], args=arguments
             )
         if reply[0] == b"absent":
-            raise DeploymentAbsentError("Redis holds no state of this deployment")
+            raise self._absent()
         if reply[0] == b"differs":
             name, stored = (reply[1], reply[2]) if len(reply) > 2 else (b"bucket_ms", reply[1])
-            raise DeploymentMismatchError(
-                f"the state of app {self._settings.app!r} in Redis has {name.decode()} "
-                f"{stored.decode()}, but this process {self._shape()[name.decode()]}: give it the "
-                "same GENRECAST_BUCKET_SECONDS, or another GENRECAST_APP"
-            )
+            self._refuse(name.decode(), int(stored))
         return reply
+
+    def _absent(self) -> DeploymentAbsentError:
+        return DeploymentAbsentError(
+            f"Redis holds no state of app {self._settings.app!r}: the first consumer makes it"
+        )
+
+    def _refuse(self, name: str, stored: int) -> NoReturn:
+        raise DeploymentMismatchError(
+            f"the state of app {self._settings.app!r} in Redis has {name} {stored}, but this "
+            f"process {self._shape()[name]}: give it the same GENRECAST_BUCKET_SECONDS, or "
+            "another GENRECAST_APP"
+        )
 
     def _shape(self) -> dict[str, int]:
         return {"bucket_ms": self._bucket_ms, "schema_version": SCHEMA_VERSION}
@@ -232,7 +240,9 @@ class RedisStore:
             )
             offsets, watermarks, cut, idle, meta = pipe.execute()
         if meta[0] is None:
-            raise DeploymentAbsentError("Redis holds no state of this deployment")
+            raise self._absent()
+        if int(meta[0]) != self._bucket_ms:
+            self._refuse("bucket_ms", int(meta[0]))
         return Progress(
             offsets=_int_map(offsets),
             watermarks=_int_map(watermarks),
@@ -249,6 +259,12 @@ class RedisStore:
         with _translated():
             totals: dict[Any, Any] = self._client.hgetall(self._key["totals"])
         return {name.decode(): int(value) for name, value in totals.items()}
+
+    def read_genres(self) -> dict[str, int]:
+        """See `Store.read_genres`."""
+        with _translated():
+            genres: dict[Any, Any] = self._client.hgetall(self._key["genres"])
+        return {genre.decode(): int(first) for genre, first in genres.items()}
 
     def read_open(self) -> dict[int, dict[str, Cell]]:
         """See `Store.read_open`."""

@@ -193,6 +193,10 @@ class Store(Protocol):
         """Counted, late, dead_letters, skipped, buckets, window_resets, restores."""
         ...
 
+    def read_genres(self) -> dict[str, int]:
+        """The bucket each genre was first counted in, start in epoch ms."""
+        ...
+
     def read_open(self) -> dict[int, dict[str, Cell]]:
         """Cells of buckets that are not published yet, by bucket start ms and genre."""
         ...

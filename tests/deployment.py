@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import click
 from kafka import KafkaConsumer, TopicPartition
 
 from contracts.forecasts import GenreForecast
 from contracts.settings import Settings
+from genrecast.cli import cli
 from state.redis_store import RedisStore
 
 
@@ -45,13 +47,9 @@ class Deployment:
         return Settings(**self.options)  # type: ignore[arg-type]
 
     def command(self, name: str, *arguments: object) -> list[str]:
-        taken = {
-            "close": {"app", "redis_url", "bucket_seconds"},
-            "simulate": {
-                "kafka_bootstrap", "topic_clicks", "bucket_seconds",
-                "max_out_of_orderness_seconds", "max_future_skew_seconds", "max_event_bytes",
-            },
-        }.get(name, set(self.options))  # fmt: skip
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        taken = {parameter.name for parameter in command.params}
         options = [
             f"--{key.replace('_', '-')}={value}"
             for key, value in self.options.items()

@@ -32,18 +32,16 @@ A, B, C = 0, 10_000, 20_000
 MakeStore = Callable[..., Store]
 
 
-def settings_for(url: str = "redis://localhost", **changes: object) -> Settings:
-    return Settings(
-        **{  # type: ignore[arg-type]
-            "redis_url": url,
-            "bucket_seconds": 10,
-            "max_out_of_orderness_seconds": 3,
-            "idle_timeout_seconds": 6,
-            "window_buckets": 4,
-            "max_genres": 3,
-            **changes,
-        }
-    )
+def settings_for(**changes: object) -> Settings:
+    options: dict[str, object] = {
+        "bucket_seconds": 10,
+        "max_out_of_orderness_seconds": 3,
+        "idle_timeout_seconds": 6,
+        "window_buckets": 4,
+        "max_genres": 3,
+        **changes,
+    }
+    return Settings.model_validate(options)
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -53,7 +51,9 @@ def make_store(request: pytest.FixtureRequest) -> Iterator[MakeStore]:
     def make(**changes: object) -> Store:
         if request.param == "memory":
             return MemoryStore(settings_for(**changes))
-        store = RedisStore.connect(settings_for(request.getfixturevalue("redis_url"), **changes))
+        store = RedisStore.connect(
+            settings_for(redis_url=request.getfixturevalue("redis_url"), **changes)
+        )
         opened.append(store)
         return store
 
@@ -106,6 +106,7 @@ def test_apply_adds_cells_and_moves_the_offset(store: Store) -> None:
     progress = store.read_progress()
     assert (progress.offsets, progress.watermarks) == ({0: 9}, {0: 4000})
     assert store.read_totals()["counted"] == 6
+    assert store.read_genres() == {"crime": A, "medical": A}
 
 
 def test_replayed_batch_changes_nothing_and_says_already(store: Store) -> None:
@@ -301,9 +302,9 @@ def test_absent_deployment_is_named(make_store: MakeStore) -> None:
 
 
 def test_other_bucket_length_is_refused_by_every_script(redis_url: str) -> None:
-    first = RedisStore.connect(settings_for(redis_url))
+    first = RedisStore.connect(settings_for(redis_url=redis_url))
     first.open()
-    other = RedisStore.connect(settings_for(redis_url, bucket_seconds=60))
+    other = RedisStore.connect(settings_for(redis_url=redis_url, bucket_seconds=60))
     with pytest.raises(DeploymentMismatchError, match=r"bucket_ms 10000.*60000"):
         other.open()
     with pytest.raises(DeploymentMismatchError):
@@ -315,7 +316,7 @@ def test_other_bucket_length_is_refused_by_every_script(redis_url: str) -> None:
 
 
 def test_keys_of_a_deployment_share_one_hash_slot(redis_url: str) -> None:
-    store = RedisStore.connect(settings_for(redis_url))
+    store = RedisStore.connect(settings_for(redis_url=redis_url))
     store.open()
     store.apply(batch(0, 1, 10_000, {(A, "{evil}*\n../"): 1}))
     store.commit(seal(store), SavedState("m", A, 1, b"x"))

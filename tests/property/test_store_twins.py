@@ -86,7 +86,7 @@ def test_memory_and_redis_agree_after_any_sequence_of_calls(
 ) -> None:
     with redis.Redis.from_url(redis_url) as client:
         client.flushdb()
-    scripts = RedisStore.connect(settings_for(redis_url))
+    scripts = RedisStore.connect(settings_for(redis_url=redis_url))
     try:
         on_redis, in_memory = Driver(scripts), Driver(MemoryStore(settings_for()))
         for call in calls:

@@ -1,12 +1,13 @@
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from contracts.settings import Settings
 from model.artifact import WEIGHTS_NAME, ModelRefusedError
-from model.registry import load_forecaster
+from model.registry import check_chosen_model, load_forecaster
 
 from .making import LEVELS, write_artifact
 
@@ -38,12 +39,22 @@ def test_levels_between_those_trained_are_interpolated(tmp_path: Path) -> None:
         ({"quantiles": (0.05, 0.5)}, "lstm-test knows quantiles from 0.1 to 0.9 only"),
     ],
 )
-def test_model_that_does_not_fit_gives_way_to_the_baseline(
-    tmp_path: Path, changes: dict[str, object], reason: str
+def test_shipped_model_that_does_not_fit_gives_way_to_the_baseline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], reason: str
 ) -> None:
     write_artifact(tmp_path)
-    forecaster, why = load_forecaster(settings(model_dir=tmp_path, **changes))
+    monkeypatch.setattr("model.registry.SHIPPED_DIRECTORY", tmp_path)
+    forecaster, why = load_forecaster(settings(**changes))
     assert (forecaster.kind, why) == ("baseline", reason)
+
+
+@pytest.mark.parametrize("load", [load_forecaster, check_chosen_model])
+def test_chosen_model_that_does_not_fit_is_an_error(
+    tmp_path: Path, load: Callable[[Settings], object]
+) -> None:
+    write_artifact(tmp_path)
+    with pytest.raises(ModelRefusedError, match="forecasts 6 steps, not 7"):
+        load(settings(model_dir=tmp_path, horizon=7))
 
 
 def test_broken_model_that_was_asked_for_is_an_error(tmp_path: Path) -> None:

@@ -1,0 +1,173 @@
+"""`genrecast feed` and `genrecast status`."""
+
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+import click
+
+from contracts.options import with_settings
+from contracts.settings import Settings
+
+EXIT_FAILED: Final = 1
+"""Exit status when a service can't be had."""
+
+RETRY_SECONDS: Final = 2.0
+"""Pause before Kafka is asked again, seconds."""
+
+REPEAT_SECONDS: Final = 60.0
+"""How often the same trouble is told again, seconds."""
+
+CONNECTION: Final = (
+    "app",
+    "kafka_bootstrap",
+    "kafka_security_protocol",
+    "kafka_sasl_mechanism",
+    "kafka_username",
+    "kafka_password_file",
+    "kafka_ca_file",
+    "kafka_certificate_file",
+    "kafka_key_file",
+)
+"""Settings that any reader of Kafka takes."""
+
+
+@click.command()
+@click.option("--from-beginning", is_flag=True, help="First what the topic keeps, then what comes.")
+@click.option("--genre", "genres", multiple=True, metavar="G", help="Only this one; repeatable.")
+@click.option(
+    "--until-idle",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Exit once read to the topic's end with nothing new for so long.",
+)
+@with_settings(*CONNECTION, "topic_forecasts")
+def feed(
+    settings: Settings, *, from_beginning: bool, genres: tuple[str, ...], until_idle: float | None
+) -> None:
+    """Print forecasts as JSON Lines, committed ones only, in order per genre.
+
+    Runs until SIGTERM or Ctrl-C, and exits 0 then. A missing broker is waited for, with a message
+    a minute on stderr.
+
+    \b
+    Examples:
+      genrecast feed
+      genrecast feed --from-beginning --genre crime --genre noir
+      genrecast feed --from-beginning --until-idle 2 > forecasts.jsonl
+    """  # noqa: D301 (click reads the control character)
+    _quiet_client()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        _follow(
+            settings,
+            genres or None,
+            from_beginning=from_beginning,
+            until_idle=until_idle,
+            stop=stop,
+        )
+    except BrokenPipeError:
+        # The reader has gone, as `| head` does; Python would complain again at its own flush.
+        sys.stderr.close()
+
+
+def _follow(
+    settings: Settings,
+    genres: tuple[str, ...] | None,
+    *,
+    from_beginning: bool,
+    until_idle: float | None,
+    stop: threading.Event,
+) -> None:
+    from feed.client import ForecastFeed
+    from feed.errors import FeedRefusedError, FeedUnavailableError
+
+    tell = _Complaint(time.monotonic)
+    reader: ForecastFeed | None = None
+    idle_since = time.monotonic()
+    try:
+        while not stop.is_set():
+            try:
+                reader = reader or ForecastFeed(
+                    settings, genres=genres, from_beginning=from_beginning
+                )
+                for forecast in reader.poll(500):
+                    sys.stdout.write(forecast.model_dump_json() + "\n")
+                    idle_since = time.monotonic()
+                sys.stdout.flush()
+                is_idle = until_idle is not None and time.monotonic() - idle_since >= until_idle
+                if is_idle and reader.is_at_end():
+                    return
+            except (FeedUnavailableError, FeedRefusedError) as error:
+                tell(f"{error}; trying again")
+                stop.wait(RETRY_SECONDS)
+            else:
+                tell.reset()
+    finally:
+        if reader is not None:
+            reader.close()
+
+
+def _quiet_client() -> None:
+    """Errors of the client reach people in our words, once."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="genrecast: %(message)s")
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+
+
+class _Complaint:
+    """Tells the same trouble once a minute, on stderr."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._said_at: float | None = None
+
+    def __call__(self, message: str) -> None:
+        now = self._monotonic()
+        if self._said_at is None or now - self._said_at >= REPEAT_SECONDS:
+            self._said_at = now
+            click.echo(f"genrecast feed: {message}", err=True)
+
+    def reset(self) -> None:
+        self._said_at = None
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
+@with_settings(
+    *CONNECTION, "topic_clicks", "redis_url", "redis_password_file", "redis_ca_file",
+    "bucket_seconds",
+)  # fmt: skip
+def status(settings: Settings, *, as_json: bool) -> None:
+    """Show watermark, open and closed buckets, lag per partition, model and totals.
+
+    Exits 1 when Redis or Kafka can't be asked, and says which.
+
+    \b
+    Examples:
+      genrecast status
+      genrecast status --json | jq .totals
+    """  # noqa: D301 (click reads the control character)
+    from feed.status import read_status
+    from state.store import StoreError
+
+    _quiet_client()
+    try:
+        found = read_status(settings)
+    except StoreError as error:
+        click.echo(f"genrecast status: {error}", err=True)
+        sys.exit(EXIT_FAILED)
+    if as_json:
+        click.echo(found.model_dump_json(indent=2))
+    else:
+        from feed.status_text import show_status
+
+        show_status(found)
+    if found.kafka_problem:
+        click.echo(f"genrecast status: {found.kafka_problem}", err=True)
+        sys.exit(EXIT_FAILED)

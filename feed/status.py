@@ -1,0 +1,123 @@
+"""Status: where a deployment stands, from Redis and the log's ends."""
+
+from typing import Final
+
+from kafka import KafkaConsumer, TopicPartition
+from pydantic import BaseModel, ConfigDict, Field, computed_field
+
+from contracts.kafka_client import client_options
+from contracts.settings import Settings
+from feed.errors import FeedRefusedError, FeedUnavailableError, translated
+from state.redis_store import RedisStore
+
+TIMEOUT_MS: Final = 5_000
+"""How long asking Kafka may take, ms."""
+
+
+class PartitionStatus(BaseModel):
+    """One partition of the clicks topic."""
+
+    model_config = ConfigDict(frozen=True)
+
+    partition: int
+    offset: int = Field(description="Next offset to read, as stored in Redis.")
+    end_offset: int | None = Field(description="The log's end; null when Kafka did not say.")
+    watermark_ms: int | None = Field(description="Its watermark, epoch ms; null before any event.")
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def lag(self) -> int | None:
+        """Records not applied yet; None when the log's end is unknown."""
+        return None if self.end_offset is None else max(0, self.end_offset - self.offset)
+
+
+class Status(BaseModel):
+    """A deployment's position; times are epoch ms, null while there is none."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    app: str
+    bucket_seconds: int
+    watermark_ms: int | None
+    closed_ms: int | None
+    published_ms: int | None
+    open_buckets: int
+    open_clicks: int = Field(description="Clicks in buckets that are not published yet.")
+    genres: int
+    model_version: str | None
+    partitions: list[PartitionStatus]
+    totals: dict[str, int]
+    kafka_problem: str | None = Field(description="Why the log's ends are unknown.")
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def lag(self) -> int | None:
+        """Records of all partitions not applied yet; None when a log's end is unknown."""
+        known = [p.lag for p in self.partitions if p.lag is not None]
+        return sum(known) if len(known) == len(self.partitions) and known else None
+
+
+def read_status(settings: Settings) -> Status:
+    """Read where the deployment stands.
+
+    Raises:
+        StoreError: Redis does not answer, refuses, or holds no such deployment.
+    """
+    store = RedisStore.connect(settings)
+    try:
+        progress = store.read_progress()
+        totals = store.read_totals()
+        open_buckets = store.read_open()
+        genre_count = len(store.read_genres())
+        state = store.read_state()
+    finally:
+        store.close()
+    ends, problem = _end_offsets(settings)
+    partitions = sorted(ends.keys() | progress.offsets.keys())
+    return Status(
+        app=settings.app,
+        bucket_seconds=settings.bucket_seconds,
+        watermark_ms=progress.global_watermark_ms,
+        closed_ms=progress.closed_ms,
+        published_ms=progress.published_ms,
+        open_buckets=len(open_buckets),
+        open_clicks=sum(cell[0] for cells in open_buckets.values() for cell in cells.values()),
+        genres=genre_count,
+        model_version=state.model_version if state else None,
+        partitions=[
+            PartitionStatus(
+                partition=p,
+                offset=progress.offsets.get(p, 0),
+                end_offset=ends.get(p),
+                watermark_ms=progress.watermarks.get(p),
+            )
+            for p in partitions
+        ],
+        totals=totals,
+        kafka_problem=problem,
+    )
+
+
+def _end_offsets(settings: Settings) -> tuple[dict[int, int], str | None]:
+    """Return the clicks log's end per partition, or why they can't be had."""
+    topic = settings.topic_clicks
+    try:
+        with (
+            translated("asking Kafka for the log's ends"),
+            KafkaConsumer(
+                **client_options(settings),
+                client_id=f"genrecast-{settings.app}-status",
+                group_id=None,
+                enable_auto_commit=False,
+                request_timeout_ms=TIMEOUT_MS,
+                allow_auto_create_topics=False,
+            ) as consumer,
+        ):
+            numbers = consumer.partitions_for_topic(topic)
+            if not numbers:
+                return {}, f"topic {topic} is missing"
+            partitions = [TopicPartition(topic, number) for number in numbers]
+            ends = consumer.end_offsets(partitions, timeout_ms=TIMEOUT_MS)
+    except (FeedUnavailableError, FeedRefusedError) as error:
+        return {}, str(error)
+    return {tp.partition: end for tp, end in ends.items()}, None
