@@ -47,6 +47,13 @@ _RATIO: Final = click.FloatRange(0, 1)
 @click.option("--start", type=Moment(), help="Event time to begin at, UTC if no zone is given.")
 @click.option("--speed", type=Speed(), help="Event time per wall time; 0 or max: no pacing.")
 @click.option(
+    "--backlog-days",
+    type=click.FloatRange(0, 3650),
+    default=0.0,
+    metavar="D",
+    help="First D days of event time at once: a past to forecast from.",
+)
+@click.option(
     "--disorder-seconds",
     type=click.FloatRange(0, 86_400),
     default=0.0,
@@ -92,7 +99,7 @@ _RATIO: Final = click.FloatRange(0, 1)
     "log_level",
 )
 def simulate(settings: Settings, **options: Any) -> None:  # noqa: ANN401 (click's values)
-    r"""Send simulated or recorded clicks, with faults on demand, and tell the exact truth.
+    """Send simulated or recorded clicks, with faults on demand, and tell the exact truth.
 
     Traffic has the rhythm of a platform: hours, weekdays, premieres, noise. --rate is its average
     over a week; evenings have more, nights less. The same seed, start and options make the same
@@ -112,7 +119,7 @@ def simulate(settings: Settings, **options: Any) -> None:  # noqa: ANN401 (click
       genrecast simulate --events 200000 --late 0.01 --malformed 0.005 --report truth.json
       genrecast simulate --rate 2000 --start 2026-01-05 --speed 1440
       genrecast simulate --replay movietweetings --speed max
-    """
+    """  # noqa: D301 (click reads the control character)
     asked = ask(options)
     _set_up_logging(settings)
     stop = threading.Event()

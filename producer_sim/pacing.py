@@ -19,11 +19,13 @@ class Pace:
         event_start_ms: Event time at the beginning.
         wall_start_ms: Wall clock at the beginning.
         speed: Event time per wall time; None is as fast as possible.
+        backlog_ms: Event time at the beginning that is due at once.
     """
 
     event_start_ms: int
     wall_start_ms: int
     speed: float | None
+    backlog_ms: int = 0
 
     def due_ms(self, until_ms: int) -> int:
         """Return the wall clock at which event time `until_ms` is reached.
@@ -33,9 +35,9 @@ class Pace:
         """
         if self.speed is None:
             return until_ms
-        elapsed_ms = (until_ms - self.event_start_ms) / self.speed
+        paced_ms = max(0, until_ms - self.event_start_ms - self.backlog_ms)
         # An event of tomorrow cannot have happened: whatever the speed, today's clock holds it.
-        return max(self.wall_start_ms + round(elapsed_ms), until_ms)
+        return max(self.wall_start_ms + round(paced_ms / self.speed), until_ms)
 
 
 class Waiter:

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import click
 
+from contracts.buckets import DAY_MS
 from contracts.clock import MS_PER_SECOND, wall_clock_ms
 from contracts.settings import Settings
 from producer_sim.faults import FaultPlan
@@ -45,6 +46,7 @@ class Asked:
     replay: str | None
     partitions: int | None
     report: Path | None
+    backlog_ms: int = 0
 
 
 PartitionFor = Callable[[bytes], int]
@@ -73,8 +75,13 @@ def ask(options: dict[str, Any]) -> Asked:
     )
     wants_topic, partitions = options.pop("create_topics"), options.pop("partitions")
     start_ms = options.pop("start")
+    backlog_ms = round(options.pop("backlog_days") * DAY_MS)
     asked = Asked(
-        **options, start_ms=start_ms, plan=plan, partitions=partitions if wants_topic else None
+        **options,
+        start_ms=start_ms,
+        backlog_ms=backlog_ms,
+        plan=plan,
+        partitions=partitions if wants_topic else None,
     )
     if asked.replay is not None:
         given = [name for name in ("rate", "genres") if getattr(asked, name) is not None]
@@ -117,7 +124,11 @@ def plan_traffic(
     simulation = Simulation(
         traffic, asked.plan, settings, seed=asked.seed, partition_for=partition_for
     )
-    return Plan(simulation, simulation.portions(asked.events), Pace(start_ms, now_ms, speed))
+    return Plan(
+        simulation,
+        simulation.portions(asked.events),
+        Pace(start_ms, now_ms, speed, asked.backlog_ms),
+    )
 
 
 def plan_replay(
@@ -135,7 +146,7 @@ def plan_replay(
         max_event_bytes=settings.max_event_bytes,
         partition_for=partition_for,
     )
-    pace = Pace(first_ms + shift_ms, now_ms, speed)
+    pace = Pace(first_ms + shift_ms, now_ms, speed, asked.backlog_ms)
     return Plan(replay, replay.portions(asked.events, speed), pace)
 
 

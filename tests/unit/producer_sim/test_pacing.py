@@ -27,6 +27,12 @@ def test_event_time_never_runs_past_the_wall_clock() -> None:
     assert Pace(0, 1_000_000, None).due_ms(1_010_000) == 1_010_000
 
 
+def test_a_backlog_is_due_at_once_and_what_follows_at_the_speed_asked() -> None:
+    pace = Pace(event_start_ms=0, wall_start_ms=1_000_000, speed=60.0, backlog_ms=600_000)
+    assert pace.due_ms(600_000) == 1_000_000
+    assert pace.due_ms(660_000) == 1_001_000
+
+
 def test_waiter_returns_when_due_and_looks_around_meanwhile() -> None:
     clock = HandMovedClock()
     waiter = Waiter(clock.read, threading.Event(), clock.move)
