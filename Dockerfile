@@ -1,0 +1,35 @@
+# genrecast in a slim image: two stages, no build tools, no root.
+ARG BASE_IMAGE=python:3.12-slim-bookworm
+
+FROM ${BASE_IMAGE} AS build
+ENV UV_PROJECT_ENVIRONMENT=/opt/genrecast \
+    UV_PYTHON_DOWNLOADS=never \
+    UV_COMPILE_BYTECODE=1 \
+    UV_NO_CACHE=1
+RUN python3 -m venv /opt/uv \
+ && /opt/uv/bin/pip install --no-cache-dir --disable-pip-version-check uv==0.13.9
+WORKDIR /src
+# Dependencies first: they change less often than the code, and are most of the image.
+COPY pyproject.toml uv.lock README.md LICENSE ./
+RUN /opt/uv/bin/uv sync --locked --no-dev --no-install-project
+COPY consumer consumer
+COPY contracts contracts
+COPY feed feed
+COPY genrecast genrecast
+COPY model model
+COPY producer_sim producer_sim
+COPY stack stack
+COPY state state
+RUN /opt/uv/bin/uv sync --locked --no-dev --no-editable
+
+FROM ${BASE_IMAGE}
+RUN useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin genrecast
+COPY --from=build /opt/genrecast /opt/genrecast
+ENV PATH=/opt/genrecast/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    MPLCONFIGDIR=/tmp
+USER 10001
+WORKDIR /tmp
+ENTRYPOINT ["genrecast"]
+CMD ["consume"]
