@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from stack.runner import Endpoints, Stack
+from tests.containers import containers, require_engine
 
 
 @pytest.fixture(scope="session")
@@ -20,10 +21,20 @@ def services() -> Iterator[Endpoints]:
         yield stack.endpoints
 
 
-@pytest.fixture(params=["stack"])
-def any_services(services: Endpoints) -> Endpoints:
-    """The services that end-to-end tests run against."""
-    return services
+@pytest.fixture(scope="session")
+def container_services() -> Iterator[Endpoints]:
+    """Kafka and Redis in containers, where a Docker engine answers."""
+    require_engine()
+    with containers() as endpoints:
+        yield endpoints
+
+
+@pytest.fixture(params=["stack", pytest.param("containers", marks=pytest.mark.containers)])
+def any_services(request: pytest.FixtureRequest) -> Endpoints:
+    """The services that end-to-end tests run against: one after the other, both."""
+    name = "services" if request.param == "stack" else "container_services"
+    endpoints: Endpoints = request.getfixturevalue(name)
+    return endpoints
 
 
 @pytest.fixture

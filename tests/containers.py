@@ -1,0 +1,81 @@
+"""Real Kafka and Redis in containers: whether an engine answers, and how they are started."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import pytest
+
+from stack.ports import pick_port
+from stack.probe import kafka_answers, redis_answers
+from stack.runner import Endpoints
+
+KAFKA_IMAGE: Final = os.environ.get("GENRECAST_TEST_KAFKA_IMAGE", "apache/kafka:4.1.0")
+REDIS_IMAGE: Final = os.environ.get("GENRECAST_TEST_REDIS_IMAGE", "redis:8.2-bookworm")
+START_SECONDS: Final = 90.0
+
+
+def missing_engine() -> str | None:
+    """Return in one line why no Docker engine can be used, None when one answers."""
+    import docker
+
+    try:
+        client = docker.from_env()
+        try:
+            client.ping()
+        finally:
+            client.close()
+    except docker.errors.DockerException as error:
+        return f"no Docker engine answers: {str(error).splitlines()[0][:120]}"
+    return None
+
+
+def require_engine() -> None:
+    """Skip a test where there is no engine; fail it in CI, which has one."""
+    reason = missing_engine()
+    if reason is None:
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@contextmanager
+def containers() -> Iterator[Endpoints]:
+    """Run Kafka and Redis in containers, on free ports of this machine."""
+    from testcontainers.core.container import DockerContainer
+
+    port = pick_port()
+    kafka = DockerContainer(KAFKA_IMAGE).with_bind_ports(9092, port)
+    variables = {
+        "KAFKA_NODE_ID": "1",
+        "KAFKA_PROCESS_ROLES": "broker,controller",
+        "KAFKA_LISTENERS": "PLAINTEXT://:9092,CONTROLLER://:9093",
+        "KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://127.0.0.1:{port}",
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+        "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+        "KAFKA_LOG_DIRS": "/var/lib/kafka/data/logs",
+        "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
+        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
+        "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+    }
+    for name, value in variables.items():
+        kafka = kafka.with_env(name, value)
+    with kafka, DockerContainer(REDIS_IMAGE).with_exposed_ports(6379) as redis:
+        endpoints = Endpoints(
+            f"127.0.0.1:{port}", f"redis://127.0.0.1:{redis.get_exposed_port(6379)}/0"
+        )
+        _wait_until_up(endpoints)
+        yield endpoints
+
+
+def _wait_until_up(endpoints: Endpoints) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not (kafka_answers(endpoints.kafka_bootstrap) and redis_answers(endpoints.redis_url)):
+        assert time.monotonic() < deadline, f"containers do not answer: {endpoints}"
+        time.sleep(0.2)

@@ -1,0 +1,107 @@
+"""docker-compose.yml on a real engine: healthy, forecasting, unprivileged, ending in order."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stack.ports import pick_port
+from tests.containers import KAFKA_IMAGE, REDIS_IMAGE, require_engine
+
+ROOT = Path(__file__).parents[2]
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
+
+
+class Compose:
+    def __init__(self) -> None:
+        engine = ["docker", "compose"]
+        if subprocess.run([*engine, "version"], capture_output=True).returncode:
+            engine = ["docker-compose"]
+        if shutil.which(engine[0]) is None:
+            reason = "docker compose is not installed"
+            pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+        self._base = [*engine, "-p", f"genrecast-test-{uuid.uuid4().hex[:8]}"]
+        self._environment = os.environ | {
+            "KAFKA_IMAGE": KAFKA_IMAGE,
+            "REDIS_IMAGE": REDIS_IMAGE,
+            "KAFKA_PORT": str(pick_port()),
+            "REDIS_PORT": str(pick_port()),
+            "GENRECAST_BUCKET_SECONDS": "1",
+            "SIMULATOR_RATE": "300",
+        }
+        image = os.environ.get("GENRECAST_TEST_APP_IMAGE")
+        if image:
+            self._environment["GENRECAST_IMAGE"] = image
+        self._build = ["--no-build"] if image else ["--build"]
+
+    def __call__(self, *arguments: str, timeout: float = 400) -> str:
+        done = subprocess.run(
+            [*self._base, *arguments], cwd=ROOT, env=self._environment,
+            capture_output=True, text=True, timeout=timeout,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{arguments}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+        return done.stdout
+
+    def up(self) -> None:
+        self("up", "-d", *self._build)
+
+    def inspect(self, service: str) -> dict[str, object]:
+        number = self("ps", "-a", "-q", service).strip()
+        text = subprocess.run(
+            ["docker", "inspect", number], capture_output=True, text=True, check=True
+        ).stdout
+        found: dict[str, object] = json.loads(text)[0]
+        return found
+
+
+@pytest.fixture
+def compose() -> Iterator[Compose]:
+    require_engine()
+    made = Compose()
+    try:
+        yield made
+    finally:
+        made("down", "-v", "--timeout", "40")
+
+
+def test_compose_brings_up_a_working_deployment(compose: Compose) -> None:
+    compose.up()
+    lines: list[str] = []
+    deadline = time.monotonic() + 120
+    while not lines:
+        assert time.monotonic() < deadline, compose("logs", "--tail", "50")
+        lines = compose(
+            "exec", "-T", "consumer", "genrecast", "feed", "--from-beginning", "--until-idle", "1"
+        ).splitlines()
+    forecast = json.loads(lines[-1])
+    assert forecast["bucket_seconds"] == 1
+    assert forecast["horizon"]
+
+    status = json.loads(compose("exec", "-T", "consumer", "genrecast", "status", "--json"))
+    assert status["totals"]["counted"] > 0
+    assert compose("exec", "-T", "consumer", "id", "-u").strip() == "10001"
+    assert compose("exec", "-T", "redis", "redis-cli", "config", "get", "appendonly").split() == [
+        "appendonly", "yes",
+    ]  # fmt: skip
+
+    compose("stop", "simulator", "consumer")
+    for service in ("simulator", "consumer"):
+        state = compose.inspect(service)["State"]
+        assert isinstance(state, dict)
+        assert state["ExitCode"] == 0, compose("logs", "--tail", "30", service)
+
+
+def test_every_service_is_bounded_and_checked() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    for name, service in services.items():
+        assert "mem_limit" in service, name
+        assert "restart" in service, name
+        assert "healthcheck" in service or name == "simulator", name
+    assert {"--appendonly", "noeviction"} <= set(services["redis"]["command"])
