@@ -1,0 +1,155 @@
+"""Contracts: one spelling per genre, one judgement per event, what is written can be read."""
+
+import json
+from typing import Any
+
+import jsonschema
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from consumer.decode import decode_values
+from contracts.events import ClickEvent, normalise_genre
+from contracts.forecasts import BucketRecord, GenreForecast, ReplayPoint
+from contracts.schema import documents, json_schema
+
+MAX_BYTES = 65_536
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats() | st.text(max_size=70),
+    lambda inner: st.lists(inner, max_size=9) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=66)
+valid = {
+    "event_id": st.text("ab1-", min_size=1, max_size=64),
+    "event_time": st.integers(1, 253_402_300_799_999),
+    "user_id": st.text("ab1-", min_size=1, max_size=64),
+    "show_id": st.text("ab1-", min_size=1, max_size=64),
+    "genres": st.lists(st.text("aBcÄß ", min_size=1, max_size=5), min_size=1, max_size=8),
+}
+optional = {
+    "action": st.sampled_from(["click", "play", "like", "share"]),
+    "watch_seconds": st.none() | st.floats(0, 86_400),
+    "age": st.none() | st.integers(0, 120),
+    "gender": st.none() | st.sampled_from("fmx"),
+}
+good_events = st.fixed_dictionaries(valid, optional=optional)
+# Mostly right, with some field replaced: more telling than noise.
+events = st.builds(
+    lambda event, key, value, spoil: event | {key: value} if spoil else event,
+    good_events,
+    st.sampled_from([*valid, *optional, "unknown"]),
+    anything | text,
+    st.booleans(),
+)
+
+
+@given(st.text())
+def test_normalising_a_genre_twice_changes_nothing(genre: str) -> None:
+    once = normalise_genre(genre)
+    assert normalise_genre(once) == once
+
+
+@given(events)
+def test_the_consumer_judges_every_event_as_the_contract_does(event: dict[str, Any]) -> None:
+    value = json.dumps(event, allow_nan=False, default=str).encode() if is_json(event) else None
+    if value is None:
+        return
+    decoded = decode_values([value], MAX_BYTES)
+    try:
+        model = ClickEvent.model_validate(orjson.loads(value))
+    except (ValidationError, orjson.JSONDecodeError):
+        assert not decoded.events
+        assert decoded.refused
+        return
+    assert not decoded.refused
+    assert ClickEvent.model_validate(decoded.events[0]) == model
+    assert decoded.events[0]["genres"] == model.genres
+
+
+def is_json(event: object) -> bool:
+    try:
+        json.dumps(event, allow_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
+@given(good_events)
+def test_events_survive_the_way_through_json(event: dict[str, Any]) -> None:
+    try:
+        model = ClickEvent.model_validate(event)
+    except ValidationError:
+        return  # genres of blanks only
+    assert ClickEvent.model_validate_json(model.model_dump_json()) == model
+    jsonschema.validate(json.loads(model.model_dump_json()), json_schema(ClickEvent))
+
+
+clicks = st.floats(0, 1e9)
+forecasts = st.builds(
+    lambda genre, start, seconds, observed, steps: {
+        "genre": genre, "bucket_start": start, "bucket_seconds": seconds,
+        "observed_clicks": observed, "model_version": "m", "kind": "lstm", "emitted_at": 5,
+        "horizon": [
+            {
+                "step": i + 1, "start": start + (i + 1) * seconds * 1000, "mean": step[0],
+                "quantiles": dict(zip(["0.1", "0.5", "0.9"], sorted(step), strict=True)),
+            }
+            for i, step in enumerate(steps)
+        ],
+    },
+    st.text("abc", min_size=1, max_size=5), st.integers(0, 2**40), st.integers(1, 86_400),
+    st.integers(0, 2**50), st.lists(st.tuples(clicks, clicks, clicks), max_size=3),
+)  # fmt: skip
+
+
+@given(forecasts)
+def test_forecasts_survive_the_way_through_json(fields: dict[str, Any]) -> None:
+    forecast = GenreForecast.model_validate(fields)
+    assert GenreForecast.model_validate_json(forecast.model_dump_json()) == forecast
+    jsonschema.validate(json.loads(forecast.model_dump_json()), json_schema(GenreForecast))
+
+
+def test_crossing_quantiles_are_refused() -> None:
+    step = {"step": 1, "start": 1, "mean": 1.0, "quantiles": {"0.1": 2.0, "0.9": 1.0}}
+    with pytest.raises(ValidationError, match="quantiles cross"):
+        GenreForecast.model_validate(
+            {
+                "genre": "g", "bucket_start": 0, "bucket_seconds": 1, "observed_clicks": 0,
+                "model_version": "m", "kind": "lstm", "horizon": [step], "emitted_at": 1,
+            }
+        )  # fmt: skip
+
+
+@given(
+    st.dictionaries(st.text("abc", min_size=1), st.lists(st.integers(0, 2**50), max_size=8)),
+    st.dictionaries(st.integers(0, 99), st.integers(0, 2**50)),
+    st.booleans(),
+)
+def test_journal_records_survive_the_way_through_json(
+    counts: dict[str, list[int]], cut: dict[int, int], is_reset: bool
+) -> None:
+    record = BucketRecord(
+        bucket_start=0,
+        bucket_seconds=60,
+        counts=counts,
+        genres_first_bucket=dict.fromkeys(counts, 0),
+        cut=cut,
+        replay_from={p: ReplayPoint(offset=at, watermark=None) for p, at in cut.items()},
+        is_reset=is_reset,
+        model_version="m",
+        emitted_at=1,
+    )
+    assert BucketRecord.model_validate_json(record.model_dump_json()) == record
+    jsonschema.validate(json.loads(record.model_dump_json()), json_schema(BucketRecord))
+
+
+def test_written_contracts_are_those_of_the_code() -> None:
+    from tests.readme_tables import README
+
+    directory = README.parent / "docs" / "contracts"
+    for name, expected in documents().items():
+        assert (directory / name).read_text(encoding="utf-8") == expected, "run: genrecast schema"
