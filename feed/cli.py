@@ -1,11 +1,12 @@
 """`genrecast feed` and `genrecast status`."""
 
 import logging
+import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
+from types import FrameType
 from typing import Final
 
 import click
@@ -61,20 +62,23 @@ def feed(
       genrecast feed --from-beginning --until-idle 2 > forecasts.jsonl
     """  # noqa: D301 (click reads the control character)
     _quiet_client()
-    stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, _end)
     try:
-        _follow(
-            settings,
-            genres or None,
-            from_beginning=from_beginning,
-            until_idle=until_idle,
-            stop=stop,
-        )
-    except BrokenPipeError:
-        # The reader has gone, as `| head` does; Python would complain again at its own flush.
-        sys.stderr.close()
+        _follow(settings, genres or None, from_beginning=from_beginning, until_idle=until_idle)
+    except (_EndedError, BrokenPipeError):
+        # Whoever reads is gone or has stopped reading: nothing may wait for it at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _EndedError(Exception):
+    """A signal asked to end; raised because a full pipe would hold a flag back for ever."""
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    raise _EndedError
 
 
 def _follow(
@@ -83,7 +87,6 @@ def _follow(
     *,
     from_beginning: bool,
     until_idle: float | None,
-    stop: threading.Event,
 ) -> None:
     from feed.client import ForecastFeed
     from feed.errors import FeedRefusedError, FeedUnavailableError
@@ -92,21 +95,22 @@ def _follow(
     reader: ForecastFeed | None = None
     idle_since = time.monotonic()
     try:
-        while not stop.is_set():
+        while True:
             try:
                 reader = reader or ForecastFeed(
                     settings, genres=genres, from_beginning=from_beginning
                 )
-                for forecast in reader.poll(500):
-                    sys.stdout.write(forecast.model_dump_json() + "\n")
+                forecasts = reader.poll(500)
+                if forecasts:
                     idle_since = time.monotonic()
-                sys.stdout.flush()
+                    sys.stdout.write("".join(f"{f.model_dump_json()}\n" for f in forecasts))
+                    sys.stdout.flush()
                 is_idle = until_idle is not None and time.monotonic() - idle_since >= until_idle
                 if is_idle and reader.is_at_end():
                     return
             except (FeedUnavailableError, FeedRefusedError) as error:
                 tell(f"{error}; trying again")
-                stop.wait(RETRY_SECONDS)
+                time.sleep(RETRY_SECONDS)
             else:
                 tell.reset()
     finally:
