@@ -1,10 +1,13 @@
 """Connection options for any kafka-python client, from the settings; imports no client."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from contracts.options import ConfigurationError
 from contracts.settings import Settings
+
+BOOTSTRAP_TIMEOUT_MS: Final = 5_000
+"""How long a client waits for the first broker, ms: a stop signal is seen only after it."""
 
 
 def read_secret(path: Path, setting: str) -> str:
@@ -25,6 +28,7 @@ def client_options(settings: Settings) -> dict[str, Any]:
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka_bootstrap.split(","),
         "security_protocol": settings.kafka_security_protocol,
+        "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS,
     }
     if settings.kafka_security_protocol.startswith("SASL"):
         password = settings.kafka_password.get_secret_value() if settings.kafka_password else None
@@ -40,9 +44,20 @@ def client_options(settings: Settings) -> dict[str, Any]:
             "sasl_plain_username": settings.kafka_username,
             "sasl_plain_password": password,
         }
+    return options | _tls_files(settings)
+
+
+def _tls_files(settings: Settings) -> dict[str, str]:
     files = {
-        "ssl_cafile": settings.kafka_ca_file,
-        "ssl_certfile": settings.kafka_certificate_file,
-        "ssl_keyfile": settings.kafka_key_file,
+        "ssl_cafile": ("kafka_ca_file", settings.kafka_ca_file),
+        "ssl_certfile": ("kafka_certificate_file", settings.kafka_certificate_file),
+        "ssl_keyfile": ("kafka_key_file", settings.kafka_key_file),
     }
-    return options | {name: str(path) for name, path in files.items() if path is not None}
+    options = {}
+    for option, (setting, path) in files.items():
+        if path is not None:
+            read_secret(
+                path, f"GENRECAST_{setting.upper()}"
+            )  # the client's own error names no file
+            options[option] = str(path)
+    return options

@@ -1,6 +1,7 @@
 """Settings of a deployment: `GENRECAST_*` in the environment, a `.env` file, or options."""
 
 import itertools
+import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -12,6 +13,8 @@ from contracts.clock import to_ms
 
 ENVIRONMENT_PREFIX: Final = "GENRECAST_"
 """Every setting is also an environment variable: this prefix and the name in upper case."""
+
+_BROKER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+):(?P<port>[0-9]{1,5})")
 
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
@@ -138,6 +141,15 @@ class Settings(BaseSettings):
         if not levels or not is_ascending or levels[0] <= 0 or levels[-1] >= 1:
             raise ValueError("must be ascending levels between 0 and 1, such as 0.1 0.5 0.9")
         return levels
+
+    @field_validator("kafka_bootstrap")
+    @classmethod
+    def _brokers_are_hosts_with_ports(cls, brokers: str) -> str:
+        for broker in brokers.split(","):
+            found = _BROKER.fullmatch(broker)
+            if not found or not 0 < int(found["port"]) < 65_536:
+                raise ValueError("must be host:port, or several of them with commas between")
+        return brokers
 
     @field_validator("bucket_seconds")
     @classmethod

@@ -230,9 +230,7 @@ class ClickSender:
     def _find_topic(self, create_partitions: int | None) -> int:
         """Return the topic's number of partitions; 0 when it is missing and stays so."""
         topic = self._settings.topic_clicks
-        admin = KafkaAdminClient(
-            **client_options(self._settings), bootstrap_timeout_ms=5_000, request_timeout_ms=10_000
-        )
+        admin = KafkaAdminClient(**client_options(self._settings), request_timeout_ms=10_000)
         try:
             count = _partition_count(admin, topic)
             if count or create_partitions is None:
@@ -251,7 +249,6 @@ class ClickSender:
     def _make_producer(self) -> Any:  # noqa: ANN401 (the client ships no types)
         return KafkaProducer(
             **client_options(self._settings),
-            bootstrap_timeout_ms=5_000,
             enable_idempotence=True,
             acks="all",
             delivery_timeout_ms=FOREVER_MS,
