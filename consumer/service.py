@@ -181,14 +181,16 @@ class Service:
             backoff.reset()
             if applied:
                 idle.restart()
-            if self._is_all_closed(idle) and idle.is_over(loop):
+            if self._is_all_closed(loop, idle) and idle.is_over(loop):
                 log.info("read to the end and idle: done")
                 return
 
-    def _is_all_closed(self, idle: "Idle") -> bool:
+    def _is_all_closed(self, loop: Loop, idle: "Idle") -> bool:
         """Say whether closing, if it is ours, found nothing due after the last batch."""
         idle.restart(self._published_at)
-        return not self._owns_closing.is_set() or self._nothing_due_at >= idle.since
+        if not self._owns_closing.is_set() or not any(loop.positions.values()):
+            return True
+        return self._nothing_due_at >= idle.since
 
     def _step(self, loop: Loop, source: ClickSource, store: RedisStore) -> int:
         applied = 0
