@@ -1,0 +1,159 @@
+"""Closing: each bucket published once, whoever dies on the way; the journal has the last word."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import orjson
+import pytest
+
+from consumer.closing import Closer
+from consumer.errors import FencedError, InvariantError
+from contracts.forecasts import BucketRecord
+from contracts.settings import Settings
+from model.baseline import Baseline
+from model.forecaster import Forecaster
+from state.memory_store import MemoryStore
+from tests.contract.test_stores import A, B, C, batch, settings_for
+
+
+@dataclass
+class Topics:
+    """What is committed on the forecast topic and in the journal."""
+
+    forecasts: list[tuple[int, str, int]] = field(default_factory=list)
+    journal: list[BucketRecord] = field(default_factory=list)
+    dies: str = ""
+    opened: int = 0
+
+    def publish(
+        self, bucket_ms: int, forecasts: Iterator[tuple[str, bytes]], journal: bytes
+    ) -> None:
+        if self.dies == "before":
+            raise FencedError("the broker is gone")
+        for genre, value in forecasts:
+            self.forecasts.append((bucket_ms, genre, orjson.loads(value)["observed_clicks"]))
+        self.journal.append(BucketRecord.model_validate_json(journal))
+        if self.dies == "after":
+            raise FencedError("the reply to the commit is lost")
+
+    def close(self) -> None:
+        return
+
+    def open(self) -> "Topics":
+        self.opened += 1
+        return self
+
+    def read_tail(self) -> BucketRecord | None:
+        return self.journal[-1] if self.journal else None
+
+    def read_back(self, buckets: int) -> list[BucketRecord]:
+        return self.journal[-buckets:]
+
+
+def load_baseline(settings: Settings) -> tuple[Forecaster, str | None]:
+    return Baseline(settings.horizon, settings.quantiles), None
+
+
+def closer_of(store: MemoryStore, topics: Topics) -> Closer:
+    return Closer(
+        settings=settings_for(),
+        store=store,
+        journal=topics,
+        open_publisher=topics.open,
+        partition_count=lambda: 1,
+        load_forecaster=load_baseline,
+    )
+
+
+def fill(store: MemoryStore) -> None:
+    """Three buckets of clicks on one partition; A and B are due, C is open."""
+    store.open()
+    store.apply(batch(0, 4, 2000, {(A, "crime"): 4}))
+    store.apply(batch(4, 9, 21_000, {(B, "crime"): 3, (B, "noir"): 1, (C, "noir"): 1}))
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    made = MemoryStore(settings_for())
+    fill(made)
+    return made
+
+
+EXPECTED = [(A, "crime", 4), (B, "crime", 3), (B, "noir", 1)]
+
+
+def close_all(closer: Closer) -> None:
+    while closer.close_next():
+        pass
+
+
+def test_due_buckets_are_published_once_in_order(store: MemoryStore) -> None:
+    topics = Topics()
+    close_all(closer_of(store, topics))
+    assert topics.forecasts == EXPECTED
+    assert [record.bucket_start for record in topics.journal] == [A, B]
+    assert topics.journal[-1].cut == {0: 9}
+    assert store.read_progress().published_ms == B
+    assert store.read_window().starts_ms.tolist() == [A, B]
+
+
+@pytest.mark.parametrize("dies", ["before", "after"])
+def test_a_forecaster_that_dies_around_the_commit_leaves_nothing_twice_or_missing(
+    store: MemoryStore, dies: str
+) -> None:
+    topics = Topics(dies=dies)
+    with pytest.raises(FencedError):
+        closer_of(store, topics).close_next()
+    assert store.read_progress().published_ms is None
+
+    topics.dies = ""
+    close_all(closer_of(store, topics))
+    assert topics.forecasts == EXPECTED
+    assert store.read_progress().published_ms == B
+
+
+def test_one_that_was_fenced_takes_over_anew_by_opening_another_producer(
+    store: MemoryStore,
+) -> None:
+    topics = Topics(dies="before")
+    closer = closer_of(store, topics)
+    with pytest.raises(FencedError):
+        closer.close_next()
+    closer.release()
+    topics.dies = ""
+    close_all(closer)
+    assert topics.forecasts == EXPECTED
+    assert topics.opened == 2
+
+
+def test_an_emptied_store_is_restored_and_reads_the_open_buckets_again(store: MemoryStore) -> None:
+    topics = Topics()
+    close_all(closer_of(store, topics))
+
+    emptied = MemoryStore(settings_for())
+    close_all(closer_of(emptied, topics))
+    assert topics.forecasts == EXPECTED, "nothing is published again"
+    progress = emptied.read_progress()
+    assert progress.published_ms == B
+    assert emptied.read_window().cells.tolist() == store.read_window().cells.tolist()
+    # The open bucket C began with the batch at offset 4: from there its clicks come again.
+    assert progress.offsets == {0: 4}
+
+
+def test_a_journal_that_is_behind_the_store_stops_everything(store: MemoryStore) -> None:
+    topics = Topics()
+    close_all(closer_of(store, topics))
+    topics.journal.pop()
+    with pytest.raises(InvariantError, match="genre-buckets ends at 0"):
+        closer_of(store, topics).close_next()
+
+
+def test_the_second_forecaster_warms_up_to_the_same_forecasts(store: MemoryStore) -> None:
+    alone, handed_over = Topics(), Topics()
+    other = MemoryStore(settings_for())
+    fill(other)
+    close_all(closer_of(store, alone))
+    assert closer_of(other, handed_over).close_next()
+    close_all(closer_of(other, handed_over))
+    assert handed_over.forecasts == alone.forecasts
+    assert [r.counts for r in handed_over.journal] == [r.counts for r in alone.journal]
