@@ -103,6 +103,7 @@ class ClickSource(ConsumerRebalanceListener):  # type: ignore[misc]
         Raises:
             OffsetGapError: When retention has passed a position, or the log is shorter.
         """
+        self._unpark()
         try:
             with translated("reading clicks"):
                 return self._by_partition(self._consumer.poll(timeout_ms=timeout_ms))
@@ -113,6 +114,16 @@ class ClickSource(ConsumerRebalanceListener):  # type: ignore[misc]
                     {tp.partition: at for tp, at in cause.args[0].items()}
                 ) from error
             raise
+
+    def _unpark(self) -> None:
+        """Let the client go on with records that it put aside when their partition was paused.
+
+        It takes them up again only once it has nothing in hand, and takes what it has emptied
+        for something in hand (3.0.12): a resumed partition would wait until others have records.
+        """
+        fetcher = self._consumer._fetcher
+        if not fetcher._next_partition_records:
+            fetcher._next_partition_records = None
 
     def _by_partition(self, polled: Mapping[TopicPartition, Records]) -> dict[int, Records]:
         return {tp.partition: records for tp, records in polled.items() if records}
