@@ -7,7 +7,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.decode import Decoded, Fields, decode_values
+from consumer.decode import Click, Decoded, decode_values
 from contracts.measures import MEASURE_COUNT
 from contracts.settings import Settings
 from state.store import Batch
@@ -47,7 +47,7 @@ class Aggregate:
     batch: Batch
     late: tuple[Elsewhere, ...]
     dead_letters: tuple[Elsewhere, ...]
-    events: Sequence[Fields]
+    events: Sequence[Click]
     records: Sequence[Record]
     buckets_ms: NDArray[np.int64]
 
@@ -71,7 +71,7 @@ def aggregate_records(
     """
     decoded = decode_values([record.value for record in records], settings.max_event_bytes)
     valid = [records[i] for i in decoded.positions]
-    event_ms = np.fromiter((e["event_time"] for e in decoded.events), np.int64, len(valid))
+    event_ms = np.fromiter((e.event_time for e in decoded.events), np.int64, len(valid))
     stamp_ms = np.fromiter((r.timestamp for r in valid), np.int64, len(valid))
 
     is_timely = event_ms <= stamp_ms + settings.max_future_skew_ms
@@ -137,14 +137,14 @@ def _dead_letters(
 
 
 def count_cells(
-    events: Sequence[Fields], buckets_ms: NDArray[np.int64]
+    events: Sequence[Click], buckets_ms: NDArray[np.int64]
 ) -> dict[tuple[int, str], tuple[int, ...]]:
     """Sum the measures of events per (bucket start ms, genre)."""
     if not events:
         return {}
     names: dict[str, int] = {}
-    genre_ids = [names.setdefault(g, len(names)) for e in events for g in e["genres"]]
-    repeats = np.fromiter((len(e["genres"]) for e in events), np.intp, len(events))
+    genre_ids = [names.setdefault(g, len(names)) for e in events for g in e.genres]
+    repeats = np.fromiter((len(e.genres) for e in events), np.intp, len(events))
     starts, bucket_ids = np.unique(buckets_ms, return_inverse=True)
     cell_ids = np.repeat(bucket_ids, repeats) * len(names) + np.array(genre_ids, np.intp)
     used, cell_ids = np.unique(cell_ids, return_inverse=True)
@@ -164,12 +164,12 @@ def count_cells(
     }
 
 
-def _measures(events: Sequence[Fields]) -> list[NDArray[np.int64] | None]:
+def _measures(events: Sequence[Click]) -> list[NDArray[np.int64] | None]:
     """Return each event's share of every measure, in the order of MEASURES; None for clicks."""
     size = len(events)
-    watch = [e.get("watch_seconds") for e in events]
-    age = [e.get("age") for e in events]
-    gender = [e.get("gender") for e in events]
+    watch = [e.watch_seconds for e in events]
+    age = [e.age for e in events]
+    gender = [e.gender for e in events]
     watch_ms = np.fromiter((0 if w is None else round(w * 1000) for w in watch), np.int64, size)
     ages = np.fromiter((a or 0 for a in age), np.int64, size)
     return [

@@ -1,6 +1,5 @@
 """ClickEvent: what producers write to the `clicks` topic, at least once."""
 
-import functools
 import unicodedata
 from typing import Annotated, Final, Literal
 
@@ -14,8 +13,8 @@ MAX_EVENT_TIME_MS: Final = 253_402_300_799_999
 MAX_GENRES_PER_EVENT: Final = 8
 """Most genres one event may carry."""
 
-GENRE_LISTS_REMEMBERED: Final = 65_536
-"""Spellings of genre lists whose normal form is remembered: bounds memory, not correctness."""
+MAX_TEXT_LENGTH: Final = 64
+"""Longest identifier or genre, characters."""
 
 
 def normalise_genre(genre: str) -> str:
@@ -30,24 +29,22 @@ def normalise_genre(genre: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", genre).casefold()).strip()
 
 
-@functools.lru_cache(maxsize=GENRE_LISTS_REMEMBERED)
-def _normalise_list(genres: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(map(normalise_genre, genres)))
-
-
 def _normalise_genres(genres: object) -> object:
     """Normalise before lengths are checked; anything but a list of str is left to pydantic."""
     if not isinstance(genres, list) or len(genres) > MAX_GENRES_PER_EVENT:
         return genres
     try:
-        return list(_normalise_list(tuple(genres)))
+        return list(dict.fromkeys(map(normalise_genre, genres)))
     except (TypeError, AttributeError):
         return genres
 
 
 # NUL and its like break logs, keys and labels downstream.
 _Text = Annotated[
-    str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")
+    str,
+    StringConstraints(
+        min_length=1, max_length=MAX_TEXT_LENGTH, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$"
+    ),
 ]
 Identifier = _Text
 Genre = _Text

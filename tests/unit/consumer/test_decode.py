@@ -94,9 +94,9 @@ def test_odd_but_valid_records_are_events() -> None:
     ]
     decoded = decode_values(odd, LIMIT)
     assert decoded.refused == []
-    assert decoded.events[3]["event_id"] == "second"
+    assert decoded.events[3].event_id == "second"
 
 
 def test_genres_are_normalised_and_duplicates_dropped() -> None:
     decoded = decode_values([record(genres=[" Crime", "CRIME ", "Cafe\u0301", "Caf\u00e9"])], LIMIT)
-    assert decoded.events[0]["genres"] == ["crime", "caf\u00e9"]
+    assert decoded.events[0].genres == ("crime", "caf\u00e9")
