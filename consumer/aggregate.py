@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumer.decode import Click, Decoded, decode_values
+from consumer.dedup import Seen
 from contracts.measures import MEASURE_COUNT
 from contracts.settings import Settings
 from state.store import Batch
@@ -41,12 +42,14 @@ class Aggregate:
     Attributes:
         batch: What `Store.apply` takes.
         late: Records for the late topic; `dead_letters`: for the dead-letter topic.
+        repeated: Records whose event id was counted already, with `dedup`.
         events: Valid events that are in the increments, with `records` and `buckets_ms` beside.
     """
 
     batch: Batch
     late: tuple[Elsewhere, ...]
     dead_letters: tuple[Elsewhere, ...]
+    repeated: tuple[Elsewhere, ...]
     events: Sequence[Click]
     records: Sequence[Record]
     buckets_ms: NDArray[np.int64]
@@ -59,6 +62,7 @@ def aggregate_records(
     span: tuple[int, int],
     watermark_ms: int | None,
     settings: Settings,
+    seen: Seen | None = None,
 ) -> Aggregate:
     """Decode and count one partition's records.
 
@@ -68,6 +72,7 @@ def aggregate_records(
         span: (position before the poll, position after it).
         watermark_ms: The partition's watermark before the first record; None before any event.
         settings: Bucket length, out-of-orderness, skew and size limits.
+        seen: Event ids counted already; None to count repeated ones as they come.
     """
     decoded = decode_values([record.value for record in records], settings.max_event_bytes)
     valid = [records[i] for i in decoded.positions]
@@ -93,12 +98,20 @@ def aggregate_records(
     late = tuple(
         Elsewhere(valid[chosen[i]], int(buckets_ms[i])) for i in np.flatnonzero(is_late).tolist()
     )
-    counted = np.flatnonzero(~is_late).tolist()
-    events = (
-        [decoded.events[chosen[i]] for i in counted]
-        if len(counted) < len(valid)
-        else decoded.events
-    )
+    counted = np.flatnonzero(~is_late)
+    repeated: tuple[Elsewhere, ...] = ()
+    event_ids: dict[int, bytes] = {}
+    if seen is not None:
+        ids = [decoded.events[chosen[i]].event_id for i in counted.tolist()]
+        known, event_ids = seen.sift(zip(buckets_ms[counted].tolist(), ids, strict=True))
+        is_repeated = np.array(known, np.bool_)
+        repeated = tuple(
+            Elsewhere(valid[chosen[i]], int(buckets_ms[i])) for i in counted[is_repeated].tolist()
+        )
+        counted = counted[~is_repeated]
+    places = [chosen[i] for i in counted.tolist()]
+    is_all = len(places) == len(valid)
+    events = decoded.events if is_all else [decoded.events[i] for i in places]
     return Aggregate(
         batch=Batch(
             partition=partition,
@@ -108,14 +121,17 @@ def aggregate_records(
             watermark_ms=int(ahead[-1]) if chosen else None,
             front=front,
             cells=count_cells(events, buckets_ms[counted]),
+            event_ids=event_ids,
             counted=len(events),
             late=len(late),
             dead_letters=len(dead_letters),
+            duplicates=len(repeated),
         ),
         late=late,
         dead_letters=dead_letters,
+        repeated=repeated,
         events=events,
-        records=[valid[chosen[i]] for i in counted] if len(counted) < len(valid) else valid,
+        records=valid if is_all else [valid[i] for i in places],
         buckets_ms=buckets_ms[counted],
     )
 
@@ -194,25 +210,29 @@ def move_refused(
         The rest, and the records that are now late.
     """
     is_open = aggregate.buckets_ms > published_ms
-    gone = np.flatnonzero(~is_open).tolist()
-    late = tuple(
-        Elsewhere(aggregate.records[i], int(aggregate.buckets_ms[i]))
-        for i in gone
-        if aggregate.records[i].offset >= restored_cut
-    )
     kept = np.flatnonzero(is_open).tolist()
+    gone = [
+        Elsewhere(aggregate.records[i], int(aggregate.buckets_ms[i]))
+        for i in np.flatnonzero(~is_open).tolist()
+    ]
+    gone += [e for e in aggregate.repeated if e.bucket_ms <= published_ms]
+    repeated = tuple(e for e in aggregate.repeated if e.bucket_ms > published_ms)
+    late = tuple(e for e in gone if e.record.offset >= restored_cut)
     events = [aggregate.events[i] for i in kept]
     batch = replace(
         aggregate.batch,
         cells=count_cells(events, aggregate.buckets_ms[kept]),
+        event_ids={b: ids for b, ids in aggregate.batch.event_ids.items() if b > published_ms},
         counted=len(events),
         late=aggregate.batch.late + len(late),
+        duplicates=len(repeated),
         skipped=aggregate.batch.skipped + len(gone) - len(late),
     )
     rest = replace(
         aggregate,
         batch=batch,
         late=(*aggregate.late, *late),
+        repeated=repeated,
         events=events,
         records=[aggregate.records[i] for i in kept],
         buckets_ms=aggregate.buckets_ms[kept],

@@ -73,6 +73,7 @@ class Closer:
         open_publisher: Callable[[], PublisherPort],
         partition_count: Callable[[], int],
         load_forecaster: "Callable[[Settings], tuple[Forecaster, str | None]]",
+        wall_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -80,9 +81,11 @@ class Closer:
         self._open_publisher = open_publisher
         self._partition_count = partition_count
         self._load_forecaster = load_forecaster
+        self._wall_ms = wall_ms
         self._publisher: PublisherPort | None = None
         self._forecaster: Forecaster | None = None
         self._published_ms: int | None = None
+        self._genres: tuple[str, ...] = ()
         self._window: Window
         self._state: np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
@@ -103,13 +106,17 @@ class Closer:
             self._take_over()
         sealed = self._store.seal(
             partition_count=self._partition_count(),
-            now_ms=wall_clock_ms(),
+            now_ms=self._wall_ms(),
             expect_published_ms=self._published_ms,
         )
         if sealed == "wait":
             return False
         if sealed == "disagrees":
             log.warning("Redis and the journal disagree on the last bucket: taking over anew")
+            self.release()
+            return True
+        if sealed.genres[: len(self._genres)] != self._genres:
+            log.warning("Redis went back: it holds other genres than before, taking over anew")
             self.release()
             return True
         self._forecast(sealed)
@@ -119,7 +126,7 @@ class Closer:
         if self._publisher is None or self._forecaster is None:
             raise RuntimeError("take over first")
         forecasts = self._advance(sealed)
-        emitted_at = wall_clock_ms()
+        emitted_at = self._wall_ms()
         messages = forecast_messages(
             sealed, forecasts, self._settings, self._forecaster, emitted_at
         )
@@ -153,6 +160,7 @@ class Closer:
             self._window.clear()
             self._state = self._forecaster.initial_state(0)
         self._window.append(sealed.bucket_ms, sealed.cells, sealed.first_bucket_ms)
+        self._genres = sealed.genres
         self._state, forecasts = self._step()
         for genre in forecasts.reset_genres:
             log.warning("state of genre %r was not finite: begun anew", sealed.genres[genre])
@@ -174,9 +182,8 @@ class Closer:
                 log.warning("forecasting with the baseline: %s", reason)
         publisher = self._open_publisher()
         try:
-            tail = self._journal.read_tail()
             self._store.open()
-            self._published_ms = self._reconcile(tail)
+            self._published_ms = self._reconcile()
             self._warm()
         except BaseException:
             publisher.close()
@@ -184,8 +191,11 @@ class Closer:
         self._publisher = publisher
         log.info("this member is the forecaster, model %s", self._forecaster.version)
 
-    def _reconcile(self, tail: BucketRecord | None) -> int | None:
+    def _reconcile(self) -> int | None:
+        # Redis first: were the journal read first, a forecaster that was stopped between the two
+        # and is fenced by now would find Redis ahead of it.
         published = self._store.read_progress().published_ms
+        tail = self._journal.read_tail()
         journaled = tail.bucket_start if tail else None
         if published == journaled:
             return journaled
@@ -204,18 +214,20 @@ class Closer:
         """Commit a bucket that was published just before its forecaster died."""
         sealed = self._store.seal(
             partition_count=self._partition_count(),
-            now_ms=0,
+            now_ms=self._wall_ms(),
             expect_published_ms=published,
         )
-        if not isinstance(sealed, Sealed) or sealed.bucket_ms != tail.bucket_start:
+        if not isinstance(sealed, Sealed) or not is_published_as(sealed, tail):
             return False
-        return sealed.cut == tail.cut and self._store.commit(sealed, None)
+        return self._store.commit(sealed, None)
 
     def _restore(self, tail: BucketRecord) -> None:
         records = self._journal.read_back(self._settings.window_buckets)
         order = list(tail.counts)
         rows: dict[int, bytes] = {}
         for record in records:
+            if record.bucket_start > tail.bucket_start:
+                break  # written since by a newer forecaster
             if record.is_reset:
                 rows.clear()
             cells = [record.counts.get(genre, (0,) * MEASURE_COUNT) for genre in order]
@@ -235,6 +247,7 @@ class Closer:
         if self._forecaster is None:
             raise RuntimeError("take over first")
         rows = self._store.read_window()
+        self._genres = rows.genres
         saved = self._store.read_state()
         self._window = Window(self._settings.window_buckets, self._settings.bucket_ms)
         self._state = self._forecaster.initial_state(0)
@@ -255,6 +268,27 @@ class Closer:
                 self._state, _ = self._step()
         if starts and not is_usable:
             self._state = self._forecaster.warm(self._window)
+
+
+def is_published_as(sealed: Sealed, record: BucketRecord) -> bool:
+    """Say whether a sealed bucket is the one of a journal record, to the last count.
+
+    The cut alone does not tell: counts read again after Redis went back lack what retention took.
+    """
+    counts, first = _known_counts(sealed)
+    return (
+        sealed.bucket_ms == record.bucket_start
+        and sealed.cut == record.cut
+        and counts == record.counts
+        and first == record.genres_first_bucket
+    )
+
+
+def _known_counts(sealed: Sealed) -> tuple[dict[str, list[int]], dict[str, int]]:
+    """Return per genre known by the bucket its cell, and the bucket it was first counted in."""
+    known = np.flatnonzero(sealed.is_known).tolist()
+    counts = {sealed.genres[g]: sealed.cells[g].tolist() for g in known}
+    return counts, {sealed.genres[g]: int(sealed.first_bucket_ms[g]) for g in known}
 
 
 def forecast_messages(
@@ -304,16 +338,14 @@ def journal_record(
     sealed: Sealed, settings: Settings, model_version: str, emitted_at: int
 ) -> bytes:
     """Return the bucket's BucketRecord as JSON."""
-    known = np.flatnonzero(sealed.is_known).tolist()
+    counts, first = _known_counts(sealed)
     return orjson.dumps(
         {
             "schema_version": SCHEMA_VERSION,
             "bucket_start": sealed.bucket_ms,
             "bucket_seconds": settings.bucket_seconds,
-            "counts": {sealed.genres[g]: sealed.cells[g].tolist() for g in known},
-            "genres_first_bucket": {
-                sealed.genres[g]: int(sealed.first_bucket_ms[g]) for g in known
-            },
+            "counts": counts,
+            "genres_first_bucket": first,
             "cut": {str(p): offset for p, offset in sealed.cut.items()},
             "replay_from": {
                 str(p): {"offset": offset, "watermark": watermark}

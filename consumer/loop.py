@@ -9,10 +9,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from consumer.aggregate import Aggregate, Elsewhere, Record, aggregate_records, move_refused
+from consumer.dedup import Seen
 from consumer.errors import BrokerUnavailableError, InvariantError
 from contracts.clock import wall_clock_ms
 from contracts.settings import Settings
@@ -31,6 +32,9 @@ IDLE_LEASE_MS: Final = 2_000
 
 IDLE_CHECK_SECONDS: Final = 0.5
 """How often the ends of quiet partitions are asked for, seconds."""
+
+AWAY_CHECK_SECONDS: Final = 2.0
+"""The same while they can't be had, seconds: asking takes as long, and the rest goes on."""
 
 COMMIT_SECONDS: Final = 5.0
 """How often offsets are committed to Kafka, for lag tools, seconds."""
@@ -65,10 +69,17 @@ class Side(Protocol):
 
 @dataclass(slots=True)
 class Quiet:
-    """Since when a partition has been quiet, monotonic seconds."""
+    """Since when a partition has been quiet, monotonic seconds.
+
+    Attributes:
+        event_at: The last event, or the last time when none could have been seen.
+        reachable_at: Since when its end could be had whenever it was asked for.
+        is_away: Whether its end could not be had when last asked for.
+    """
 
     event_at: float
     reachable_at: float | None = None
+    is_away: bool = False
 
 
 @dataclass(slots=True)
@@ -86,14 +97,28 @@ class Loop:
     side: Side
     changed: threading.Event
     monotonic: Callable[[], float] = time.monotonic
+    wall_ms: Callable[[], int] = wall_clock_ms
+    sleep: Callable[[float], None] = time.sleep
     positions: dict[int, int] = field(default_factory=dict)
     last_record_at: float = 0.0
     _quiet: dict[int, Quiet] = field(default_factory=dict)
+    _sent_aside: dict[int, set[int]] = field(default_factory=dict)
+    _seen: dict[int, Seen] = field(default_factory=dict)  # with `dedup` only
     _checked_at: float = 0.0
     _committed_at: float = 0.0
 
     def step(self) -> int:
-        """Do one iteration; return how many records were applied."""
+        """Do one iteration; return how many records were applied.
+
+        Whatever ends it early, records in hand are read again from the stored offsets.
+        """
+        try:
+            return self._step()
+        except BaseException:
+            self.positions.clear()
+            raise
+
+    def _step(self) -> int:
         polled = self.source.poll(POLL_TIMEOUT_MS)
         progress = self.store.read_progress()
         moved = self._place(progress)
@@ -119,12 +144,15 @@ class Loop:
             if partition in unplaced or self.positions.get(partition) != stored:
                 self._seek(partition, stored)
                 moved.add(partition)
-        for partition in set(self.positions) - owned:
-            del self.positions[partition]
-            self._quiet.pop(partition, None)
+        for partition in set(self._quiet) - owned:
+            self.positions.pop(partition, None)
+            del self._quiet[partition]
         return moved
 
     def _seek(self, partition: int, offset: int) -> None:
+        if self.settings.dedup:
+            offset, event_ids = self.store.read_event_ids(partition)
+            self._seen[partition] = Seen(event_ids)
         self.source.seek(partition, offset)
         self.positions[partition] = offset
         self._quiet[partition] = Quiet(self.monotonic())
@@ -136,11 +164,14 @@ class Loop:
             self._seek(partition, start)
             return 0
         watermark = progress.watermarks.get(partition)
-        for piece in self._pieces(partition, records, (start, end), watermark):
+        seen = self._seen.get(partition)
+        if seen is not None and progress.closed_ms is not None:
+            seen.forget(progress.closed_ms)
+        for piece in self._pieces(partition, records, (start, end), watermark, seen):
             if not self._apply(piece):
                 return 0
             if piece.batch.watermark_ms is not None:
-                self._quiet[partition] = Quiet(self.monotonic())
+                self._quiet[partition].event_at = self.monotonic()
         return len(records)
 
     def _pieces(
@@ -149,6 +180,7 @@ class Loop:
         records: Sequence[Record],
         span: tuple[int, int],
         watermark_ms: int | None,
+        seen: Seen | None = None,
     ) -> list[Aggregate]:
         """Aggregate records, halved until each piece has few enough cells."""
         piece = aggregate_records(
@@ -157,39 +189,55 @@ class Loop:
             span=span,
             watermark_ms=watermark_ms,
             settings=self.settings,
+            seen=seen,
         )
         if len(piece.batch.cells) <= MAX_CELLS or len(records) == 1:
             return [piece]
         middle = len(records) // 2
         cut = records[middle].offset
-        first = self._pieces(partition, records[:middle], (span[0], cut), watermark_ms)
-        reached = first[-1].batch.watermark_ms
-        between = watermark_ms if reached is None else reached
-        return first + self._pieces(partition, records[middle:], (cut, span[1]), between)
+        first = self._pieces(partition, records[:middle], (span[0], cut), watermark_ms, seen)
+        for piece in first:
+            reached = piece.batch.watermark_ms
+            watermark_ms = watermark_ms if reached is None else reached
+            seen = seen.after(piece.batch.event_ids) if seen is not None else None
+        return first + self._pieces(partition, records[middle:], (cut, span[1]), watermark_ms, seen)
 
     def _apply(self, piece: Aggregate) -> bool:
         """Bring one aggregate into Redis; False when the partition is read again from there."""
         partition = piece.batch.partition
-        self.side.send(partition, piece.late, piece.dead_letters)
+        self._send_aside(partition, piece.late, piece.dead_letters)
         while True:
             outcome = self.store.apply(piece.batch)
             if outcome.kind in ("applied", "already"):
                 self.positions[partition] = piece.batch.next_offset
+                if partition in self._seen:
+                    self._seen[partition].add(piece.batch.event_ids)
+                self._sent_aside.pop(partition, None)
                 self.changed.set()
                 return True
             if outcome.kind == "refused":
                 piece, late = move_refused(
                     piece, published_ms=outcome.published_ms, restored_cut=outcome.restored_cut
                 )
-                self.side.send(partition, late, ())
+                self._send_aside(partition, late, ())
                 continue
             if outcome.kind == "wait":
-                time.sleep(WAIT_SECONDS)
+                self.sleep(WAIT_SECONDS)
                 self._seek(partition, piece.batch.expected_offset)
             else:
                 log.warning("partition %d: Redis stands at offset %d", partition, outcome.offset)
                 self._seek(partition, outcome.offset)
             return False
+
+    def _send_aside(
+        self, partition: int, late: Sequence[Elsewhere], dead_letters: Sequence[Elsewhere]
+    ) -> None:
+        """Write to the side topics, but once what is read again and again while a batch waits."""
+        sent = self._sent_aside.setdefault(partition, set())
+        late = [e for e in late if e.record.offset not in sent]
+        dead_letters = [e for e in dead_letters if e.record.offset not in sent]
+        self.side.send(partition, late, dead_letters)
+        sent.update(e.record.offset for e in (*late, *dead_letters))
 
     def _skip_control_records(self, progress: Progress, busy: set[int]) -> None:
         """Store a move over transaction markers alone, else the partition never looks idle."""
@@ -207,29 +255,39 @@ class Loop:
             return
         self._checked_at = now
         silent = {p for p, quiet in self._quiet.items() if now - quiet.event_at >= timeout}
-        silent |= {p for p in self._quiet if self._is_far_behind(p, progress)}
+        silent |= {
+            p for p, quiet in self._quiet.items()
+            if quiet.is_away or self._is_far_behind(p, progress)
+        }  # fmt: skip
         if not silent:
             return
-        checked_ms = wall_clock_ms()
+        checked_ms = self.wall_ms()
         try:
             ends = self.source.end_offsets(silent)
         except BrokerUnavailableError:
-            for quiet in self._quiet.values():  # unreachable is not idle: the clock starts anew
-                quiet.event_at, quiet.reachable_at = now, None
+            self._start_clocks_anew()
             return
         for partition, end in ends.items():
             quiet = self._quiet[partition]
+            quiet.is_away = False
             quiet.reachable_at = quiet.reachable_at if quiet.reachable_at is not None else now
             is_silent = now - quiet.event_at >= timeout or now - quiet.reachable_at >= timeout
             at = self.positions.get(partition)
             if is_silent and at == end and self.source.position(partition) == end:
                 self.store.renew_idle(partition, at, checked_ms + IDLE_LEASE_MS)
 
+    def _start_clocks_anew(self) -> None:
+        """Unreachable is not idle; it is asked again, so that the clocks start when it is back."""
+        now = self.monotonic()
+        self._checked_at = now + AWAY_CHECK_SECONDS - IDLE_CHECK_SECONDS
+        for partition in self._quiet:
+            self._quiet[partition] = Quiet(now, is_away=True)
+
     def _is_far_behind(self, partition: int, progress: Progress) -> bool:
         """Say whether a live partition only gets events that are old, or dead letters."""
         watermark = progress.watermarks.get(partition)
         drift_ms = self.settings.max_partition_drift_buckets * self.settings.bucket_ms
-        return progress.is_live and watermark is not None and watermark < wall_clock_ms() - drift_ms
+        return progress.is_live and watermark is not None and watermark < self.wall_ms() - drift_ms
 
     def _pause_ahead(self, progress: Progress) -> None:
         """Pause partitions far ahead of the global watermark: bounds the open buckets."""
@@ -268,11 +326,13 @@ class Loop:
                     "another GENRECAST_APP for the new topic"
                 )
             if stored < begin:
-                if stored:
+                lost = begin - stored if stored else 0  # a first start begins where the log does
+                if lost:
                     log.error("partition %d: offsets %d-%d are lost, retention passed them",
                               partition, stored, begin - 1)  # fmt: skip
                 watermark = progress.watermarks.get(partition)
-                self._apply(self._pieces(partition, [], (stored, begin), watermark)[0])
+                gap = self._pieces(partition, [], (stored, begin), watermark)[0]
+                self._apply(replace(gap, batch=replace(gap.batch, lost=lost)))
             self._seek(partition, max(stored, begin))
 
     def is_caught_up(self) -> bool:

@@ -1,23 +1,17 @@
 """The retained clicks log counted once more, by the consumers' own code and beside any state."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from kafka import KafkaConsumer, TopicPartition
 from numpy.typing import NDArray
 
-from consumer.aggregate import Record, aggregate_records
-from consumer.broker.errors import translated
-from consumer.errors import BrokerUnavailableError
-from contracts.clock import to_ms
-from contracts.kafka_client import client_options
+from consumer.aggregate import Aggregate, aggregate_records
+from consumer.broker.topic_log import OnProgress, Stretch, TopicLog
+from consumer.dedup import Seen
 from contracts.measures import MEASURE_COUNT
 from contracts.settings import Settings
-
-READ_TIMEOUT_SECONDS: Final = 30.0
-"""How long the log may give nothing, seconds."""
 
 MAX_CELLS: Final = 50_000_000
 """Most (bucket, genre) pairs, 3 GB of counts: an event of a wrong year must not eat memory."""
@@ -44,71 +38,55 @@ class Recount:
     cells: NDArray[np.int64]
 
 
-def recount_topic(
-    settings: Settings, on_progress: Callable[[int, int], None] = lambda _done, _all: None
-) -> Recount:
+def recount_topic(settings: Settings, on_progress: OnProgress | None = None) -> Recount:
     """Count what `clicks` keeps, up to its end as of now; late events and bad records left out.
 
     Args:
         settings: The deployment whose topic and rules are taken.
-        on_progress: Called with offsets read and offsets in all.
+        on_progress: Told how far it is.
 
     Raises:
         BrokerUnavailableError, BrokerRefusedError: The topic can't be read.
         RecountError: Its events span too many buckets.
     """
     cells: Cells = {}
-    watermarks: dict[int, int | None] = {}
-    with translated(f"reading topic {settings.topic_clicks}"):
-        for partition, span, records in _read(settings, on_progress):
-            counted = aggregate_records(
-                records,
-                partition=partition,
-                span=span,
-                watermark_ms=watermarks.get(partition),
-                settings=settings,
-            ).batch
-            if counted.watermark_ms is not None:
-                watermarks[partition] = counted.watermark_ms
-            for key, cell in counted.cells.items():
+    with TopicLog(settings, settings.topic_clicks) as clicks:
+        for _, counted in aggregate_log(clicks.read(on_progress=on_progress), settings, {}):
+            for key, cell in counted.batch.cells.items():
                 cells[key] = cells.get(key, 0) + np.array(cell, np.int64)
     return _on_a_grid(cells, settings.bucket_ms)
 
 
-def _read(
-    settings: Settings, on_progress: Callable[[int, int], None]
-) -> Iterator[tuple[int, tuple[int, int], list[Record]]]:
-    """Yield (partition, positions before and after, records), each partition in log order."""
-    with KafkaConsumer(
-        **client_options(settings),
-        client_id=f"genrecast-{settings.app}-recount",
-        group_id=None,
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        max_poll_records=settings.max_poll_records,
-        allow_auto_create_topics=False,
-    ) as consumer:
-        numbers = consumer.partitions_for_topic(settings.topic_clicks)
-        if not numbers:
-            raise BrokerUnavailableError(f"topic {settings.topic_clicks} is missing")
-        partitions = [TopicPartition(settings.topic_clicks, number) for number in numbers]
-        consumer.assign(partitions)
-        begins = consumer.beginning_offsets(partitions)
-        ends = consumer.end_offsets(partitions)
-        for tp, begin in begins.items():
-            consumer.seek(tp, begin)
-        at: dict[TopicPartition, int] = dict(begins)
-        total = sum(ends.values()) - sum(begins.values())
-        while any(at[tp] < ends[tp] for tp in partitions):
-            polled = consumer.poll(timeout_ms=to_ms(READ_TIMEOUT_SECONDS))
-            moved = {tp: consumer.position(tp) for tp in partitions}
-            if not polled and moved == at:
-                raise BrokerUnavailableError("Kafka does not answer")
-            for tp, records in polled.items():
-                kept = [record for record in records if record.offset < ends[tp]]
-                yield tp.partition, (at[tp], moved[tp]), kept
-            at = moved
-            on_progress(total - sum(max(0, ends[tp] - at[tp]) for tp in partitions), total)
+def aggregate_log(
+    stretches: Iterable[Stretch], settings: Settings, watermarks: Mapping[int, int | None]
+) -> Iterator[tuple[int, Aggregate]]:
+    """Put each record of the log where the consumers put it; yields (partition, aggregate).
+
+    Args:
+        stretches: The log, each partition in order.
+        settings: The deployment's rules.
+        watermarks: Per partition the watermark before its first record; absent before any event.
+    """
+    reached = dict(watermarks)
+    seen: dict[int, Seen] = {}
+    for stretch in stretches:
+        p = stretch.partition
+        aggregate = aggregate_records(
+            stretch.records,
+            partition=p,
+            span=(stretch.begin, stretch.end),
+            watermark_ms=reached.get(p),
+            settings=settings,
+            seen=seen.setdefault(p, Seen()) if settings.dedup else None,
+        )
+        if p in seen:
+            seen[p].add(aggregate.batch.event_ids)
+        watermark = aggregate.batch.watermark_ms
+        if watermark is not None:
+            reached[p] = watermark
+            if p in seen:
+                seen[p].forget(watermark - settings.bucket_ms)
+        yield p, aggregate
 
 
 def _on_a_grid(cells: Mapping[tuple[int, str], NDArray[np.int64]], bucket_ms: int) -> Recount:

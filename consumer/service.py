@@ -7,21 +7,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from consumer.broker.publisher import Journal, Publisher
+from consumer.broker.journal import Journal
+from consumer.broker.publisher import Publisher
 from consumer.broker.side_topics import SideTopics
 from consumer.broker.source import ClickSource, OffsetGapError
 from consumer.broker.topics import Topics
 from consumer.closing import PARTITION_COUNT_AGE_SECONDS, Closer
+from consumer.collector import settle_collector
 from consumer.errors import BrokerRefusedError, BrokerUnavailableError, FencedError, InvariantError
 from consumer.health import Readiness
-from consumer.loop import Loop
+from consumer.loop import Loop, Source
 from contracts.settings import Settings
 from model.artifact import ModelRefusedError
+from model.forecaster import Forecaster
 from model.registry import load_forecaster
 from state.redis_store import RedisStore
 from state.store import (
     DeploymentAbsentError,
     DeploymentMismatchError,
+    Store,
     StoreRefusedError,
     StoreUnavailableError,
 )
@@ -71,6 +75,7 @@ class PartitionCount:
     topic: str
     value: int = 0
     asked_at: float = 0.0
+    monotonic: Callable[[], float] = time.monotonic
 
     def __call__(self) -> int:
         """Return the count, asked at most `PARTITION_COUNT_AGE_SECONDS` ago.
@@ -79,7 +84,7 @@ class PartitionCount:
             BrokerUnavailableError: When it can't be had: nothing may close on an old count.
             InvariantError: When the topic has fewer partitions than before.
         """
-        now = time.monotonic()
+        now = self.monotonic()
         if now - self.asked_at > PARTITION_COUNT_AGE_SECONDS or not self.value:
             count = self.topics.partition_count(self.topic)
             if not count:
@@ -114,6 +119,7 @@ class Service:
             InvariantError, DeploymentMismatchError, ModelRefusedError: Going on would be wrong; the
                 message says what to do.
         """
+        settle_collector()
         store = RedisStore.connect(self.settings)
         topics = self._persist("broker", lambda: Topics(self.settings))
         if topics is None or not self._prepare(topics, store, create_topics=create_topics):
@@ -166,24 +172,32 @@ class Service:
 
         return bool(self._persist("services", attempt))
 
-    def _read(self, loop: Loop, source: ClickSource, store: RedisStore) -> None:
+    def _read(self, loop: Loop, source: Source, store: Store) -> None:
         backoff = Backoff(self.stop)
         idle = Idle(self.until_idle_seconds)
         while not self.stop.is_set():
-            try:
-                applied = self._step(loop, source, store)
-            except TRANSIENT as error:
-                self.readiness.trouble("reading", str(error))
-                loop.positions.clear()  # what is in hand is read again from the stored offsets
-                backoff.pause()
+            applied = self._take_turn(loop, source, store, backoff)
+            if applied is None:
                 continue
-            self.readiness.fine("reading")
-            backoff.reset()
             if applied:
                 idle.restart()
             if self._is_all_closed(loop, idle) and idle.is_over(loop):
                 log.info("read to the end and idle: done")
                 return
+
+    def _take_turn(self, loop: Loop, source: Source, store: Store, backoff: Backoff) -> int | None:
+        """Read once; return how many records were applied, None when a service is away."""
+        try:
+            applied = self._step(loop, source, store)
+            if backoff.failures and not applied:
+                store.open()  # a full or demoted Redis still answers reads: only a write tells
+        except TRANSIENT as error:
+            self.readiness.trouble("reading", str(error))
+            backoff.pause()
+            return None
+        self.readiness.fine("reading")
+        backoff.reset()
+        return applied
 
     def _is_all_closed(self, loop: Loop, idle: "Idle") -> bool:
         """Say whether closing, if it is ours, found nothing due after the last batch."""
@@ -192,12 +206,10 @@ class Service:
             return True
         return self._nothing_due_at >= idle.since
 
-    def _step(self, loop: Loop, source: ClickSource, store: RedisStore) -> int:
+    def _step(self, loop: Loop, source: Source, store: Store) -> int:
         applied = 0
         try:
-            applied = loop.step()
-        except OffsetGapError as gap:
-            loop.close_gap(gap.positions)
+            applied = self._step_over_gaps(loop)
         except DeploymentAbsentError:
             log.warning("Redis holds no state of app %r: opening it", self.settings.app)
             store.open()
@@ -206,6 +218,13 @@ class Service:
         else:
             self._owns_closing.clear()
         return applied
+
+    def _step_over_gaps(self, loop: Loop) -> int:
+        try:
+            return loop.step()
+        except OffsetGapError as gap:
+            loop.close_gap(gap.positions)
+            return 0
 
     def _close_buckets(self, topics: Topics) -> None:
         """Close, forecast and publish while this member owns partition 0."""
@@ -216,7 +235,7 @@ class Service:
             journal=Journal(settings),
             open_publisher=lambda: Publisher(settings),
             partition_count=PartitionCount(topics, settings.topic_clicks),
-            load_forecaster=load_forecaster,
+            load_forecaster=_load_settled,
         )
         backoff = Backoff(self.stop)
         try:
@@ -284,6 +303,12 @@ class Idle:
         if not is_done:
             self.restart()
         return is_done
+
+
+def _load_settled(settings: Settings) -> tuple[Forecaster, str | None]:
+    loaded = load_forecaster(settings)
+    settle_collector()
+    return loaded
 
 
 def _close_quietly(close: Callable[[], None]) -> None:

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contracts.buckets import DAY_SECONDS
 from contracts.clock import to_ms
+from contracts.redis_url import parse_redis_url
 
 ENVIRONMENT_PREFIX: Final = "GENRECAST_"
 """Every setting is also an environment variable: this prefix and the name in upper case."""
@@ -58,7 +59,7 @@ class Settings(BaseSettings):
     kafka_key_file: Path | None = Field(default=None, description="Client key (PEM) for Kafka.")
     redis_url: SecretStr = Field(
         default=SecretStr("redis://localhost:6379/0"),
-        description="Redis: redis://, rediss:// (TLS) or unix://, user and password allowed.",
+        description="Redis: redis://, rediss:// (TLS), unix://, redis+sentinel://, redis+cluster://.",
     )
     redis_password_file: Path | None = Field(
         default=None, description="File that holds the Redis password."
@@ -111,6 +112,10 @@ class Settings(BaseSettings):
     max_poll_records: int = Field(
         default=20_000, ge=1, le=1_000_000, description="Most records taken at once."
     )
+    dedup: bool = Field(
+        default=False,
+        description="Count an event id once per bucket and partition; costs memory per event.",
+    )
     session_timeout_seconds: float = Field(
         default=10.0, ge=1, description="A consumer silent for so long is given up."
     )
@@ -160,9 +165,8 @@ class Settings(BaseSettings):
 
     @field_validator("redis_url")
     @classmethod
-    def _redis_scheme(cls, url: SecretStr) -> SecretStr:
-        if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must begin with redis://, rediss:// or unix://")
+    def _redis_is_found(cls, url: SecretStr) -> SecretStr:
+        parse_redis_url(url.get_secret_value())
         return url
 
     @model_validator(mode="after")

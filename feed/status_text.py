@@ -1,10 +1,9 @@
 """A Status as people read it."""
 
-from datetime import UTC, datetime
-
 from rich.console import Console
 from rich.table import Table
 
+from contracts.moments import moment_text
 from feed.status import Status
 
 
@@ -20,9 +19,9 @@ def _overview(status: Status) -> Table:
     lag = "unknown" if status.lag is None else f"{status.lag:,} records"
     rows = {
         "app": f"{status.app}, buckets of {status.bucket_seconds} s",
-        "watermark": _time(status.watermark_ms),
-        "last bucket published": _time(status.published_ms),
-        "last bucket closed": _time(status.closed_ms),
+        "watermark": moment_text(status.watermark_ms),
+        "last bucket published": moment_text(status.published_ms),
+        "last bucket closed": moment_text(status.closed_ms),
         "open buckets": f"{status.open_buckets} with {status.open_clicks:,} clicks",
         "genres": f"{status.genres:,}",
         "model": status.model_version or "-",
@@ -42,11 +41,5 @@ def _partitions(status: Status) -> Table:
     for p in status.partitions:
         numbers = (p.offset, p.end_offset, p.lag)
         shown = ["-" if number is None else f"{number:,}" for number in numbers]
-        table.add_row(str(p.partition), *shown, _time(p.watermark_ms))
+        table.add_row(str(p.partition), *shown, moment_text(p.watermark_ms))
     return table
-
-
-def _time(epoch_ms: int | None) -> str:
-    if epoch_ms is None:
-        return "-"
-    return datetime.fromtimestamp(epoch_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

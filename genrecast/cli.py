@@ -17,6 +17,8 @@ COMMANDS: Final = {
     "backtest": ("model.cli", "backtest", "Score a model on history, rolling origin."),
     "feed": ("feed.cli", "feed", "Print forecasts as JSON Lines."),
     "status": ("feed.cli", "status", "Watermark, buckets, lag, model, totals."),
+    "verify": ("consumer.repair_cli", "verify", "Count the log again, compare with all published."),
+    "rebuild": ("consumer.repair_cli", "rebuild", "Make the state in Redis anew from the journal."),
     "schema": ("contracts.schema", "schema", "Write the contracts as JSON Schema and AsyncAPI."),
 }
 """Command name: module, attribute, one-line help. Modules are imported on use: `genrecast feed`

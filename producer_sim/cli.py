@@ -12,11 +12,12 @@ import click
 import orjson
 
 from contracts.clock import MS_PER_SECOND, wall_clock_ms
+from contracts.moments import Moment
 from contracts.options import with_settings
 from contracts.settings import Settings
 from producer_sim.display import ProgressLine, print_summary
 from producer_sim.genres import BUILT_IN, load_genres
-from producer_sim.params import Moment, Rate, Speed
+from producer_sim.params import Rate, Speed
 from producer_sim.planning import Asked, ask, plan_replay, plan_traffic, shown
 from producer_sim.replay import find_recording
 from producer_sim.run import Run, deadline, made_on_purpose, rules_of

@@ -71,7 +71,7 @@ def pinned_jars() -> tuple[Jar, ...]:
 
 
 def kafka_version() -> str:
-    """Return the Kafka version that is pinned, such as "4.4.0"."""
+    """Return the Kafka version that is pinned, such as "4.2.2"."""
     return next(jar.version for jar in pinned_jars() if jar.artifact == "kafka_2.13")
 
 

@@ -23,16 +23,17 @@ _FORMAT_SECONDS: Final = 60
 """How long formatting Kafka's storage may take, done once per data directory."""
 
 # The session timeout is what a restart after a crash waits for (9 s by default): the controller
-# lets nobody register under a broker's id before it.
+# lets nobody register under a broker's id before it. Timed-out transactions are looked for every
+# second (10 s by default): so long may a dead forecaster's hold subscribers up beyond their timeout.
 _KAFKA_PROPERTIES: Final = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller_port}
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=PLAINTEXT://{host}:{port}
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}{also_listens}
+advertised.listeners=PLAINTEXT://{host}:{port}{also_advertised}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,BEHIND:PLAINTEXT
 log.dirs={log_dir}
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=3000
@@ -45,6 +46,7 @@ offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4
+transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=1
@@ -132,9 +134,17 @@ class _Service:
 
 
 class KafkaBroker(_Service):
-    """A single Kafka broker in KRaft mode, bound to the loopback address."""
+    """A single Kafka broker in KRaft mode, bound to the loopback address.
+
+    Attributes:
+        behind: (port, advertised port) of a second listener, for clients that come by a proxy.
+    """
 
     name = "kafka"
+
+    def __init__(self, data_dir: Path, settings: StackSettings) -> None:
+        super().__init__(data_dir, settings)
+        self.behind: tuple[int, int] | None = None
 
     @property
     def bootstrap(self) -> str:
@@ -184,8 +194,14 @@ class KafkaBroker(_Service):
     def _write_config(self) -> Path:
         self._directory.mkdir(parents=True, exist_ok=True)
         properties = self._directory / "server.properties"
+        also = [f",BEHIND://{HOST}:{port}" for port in self.behind or ()] or ["", ""]
         text = _KAFKA_PROPERTIES.format(
-            host=HOST, port=self.port, controller_port=pick_port(), log_dir=self._log_dir
+            host=HOST,
+            port=self.port,
+            controller_port=pick_port(),
+            log_dir=self._log_dir,
+            also_listens=also[0],
+            also_advertised=also[1],
         )
         properties.write_text(text, encoding="utf-8")
         log4j = self._directory / "log4j2.properties"
@@ -194,7 +210,8 @@ class KafkaBroker(_Service):
 
     def _format(self, command: list[str], properties: Path) -> None:
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = ["format", "--cluster-id", cluster_id, "--config", str(properties)]
+        # One argument: an id may begin with a dash.
+        arguments = ["format", f"--cluster-id={cluster_id}", "--config", str(properties)]
         try:
             subprocess.run(  # noqa: S603 (our own command)
                 [*command, *arguments],

@@ -37,6 +37,7 @@ class _Deployment:
     genres: dict[str, int] = field(default_factory=dict)  # in genre order
     cells: dict[int, dict[str, Cell]] = field(default_factory=dict)
     first: dict[int, dict[int, tuple[int, int | None]]] = field(default_factory=dict)
+    event_ids: dict[int, dict[int, bytes]] = field(default_factory=dict)  # partition, bucket
     window: dict[int, bytes] = field(default_factory=dict)
     totals: dict[str, int] = field(default_factory=dict)
     state: SavedState | None = None
@@ -101,9 +102,8 @@ class MemoryStore:
                 if stored == batch.next_offset
                 else ApplyOutcome("moved", offset=stored)
             )
-        closed = [
-            bucket for bucket, _ in batch.cells if d.closed is not None and bucket <= d.closed
-        ]
+        touched = {bucket for bucket, _ in batch.cells} | batch.event_ids.keys()
+        closed = [bucket for bucket in touched if d.closed is not None and bucket <= d.closed]
         if closed:
             if d.published is None or max(closed) > d.published:
                 return ApplyOutcome("wait")
@@ -111,6 +111,9 @@ class MemoryStore:
                 "refused", published_ms=d.published, restored_cut=d.restored_cut.get(p, 0)
             )
         self._count(batch)
+        held = d.event_ids.setdefault(p, {})
+        for bucket, ids in batch.event_ids.items():
+            held[bucket] = held.get(bucket, b"") + ids
         d.offsets[p] = batch.next_offset
         d.idle.pop(p, None)
         if batch.watermark_ms is not None:
@@ -118,7 +121,7 @@ class MemoryStore:
         if batch.front is not None and (d.front is None or batch.front[0] >= d.front[0]):
             d.front = batch.front
             d.is_live = batch.front[1] - batch.front[0] <= LIVE_LAG_MS
-        for name in ("counted", "late", "dead_letters", "skipped"):
+        for name in ("counted", "late", "dead_letters", "skipped", "duplicates", "lost"):
             d.add(name, getattr(batch, name))
         return ApplyOutcome("applied")
 
@@ -230,6 +233,8 @@ class MemoryStore:
         d.state = state or d.state
         d.cells.pop(sealed.bucket_ms, None)
         d.first.pop(sealed.bucket_ms, None)
+        for ids in d.event_ids.values():
+            ids.pop(sealed.bucket_ms, None)
         d.published, d.sealed = sealed.bucket_ms, None
         d.add("buckets", 1)
         d.add("window_resets", int(mine.is_reset))
@@ -278,6 +283,11 @@ class MemoryStore:
             global_watermark_ms=d.global_watermark,
             is_live=d.is_live,
         )
+
+    def read_event_ids(self, partition: int) -> tuple[int, dict[int, bytes]]:
+        """See `Store.read_event_ids`."""
+        held = self._d.event_ids.get(partition, {})
+        return self._d.offsets.get(partition, 0), {b: ids for b, ids in held.items() if ids}
 
     def read_totals(self) -> dict[str, int]:
         """See `Store.read_totals`."""

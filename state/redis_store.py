@@ -1,22 +1,17 @@
-"""The store on a real Redis: the scripts of `state/scripts`, and the only import of `redis`."""
+"""The store on a real Redis: the scripts of `state/scripts` and what they are given."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any, Final, Literal, NoReturn, Self
 
 import numpy as np
 import orjson
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from contracts.forecasts import SCHEMA_VERSION, BucketRecord
-from contracts.kafka_client import read_secret
 from contracts.measures import MEASURE_COUNT
-from contracts.options import ConfigurationError
 from contracts.settings import Settings
 from state.packing import pack_cell, pack_row, unpack_cell, unpack_row
+from state.redis_client import RedisClient, Script
 from state.store import (
     LIVE_LAG_MS,
     ApplyOutcome,
@@ -27,89 +22,57 @@ from state.store import (
     Progress,
     SavedState,
     Sealed,
-    StoreRefusedError,
-    StoreUnavailableError,
     WindowRows,
 )
-
-CONNECT_TIMEOUT_SECONDS: Final = 3.0
-"""How long a connection to Redis may take, seconds."""
-
-SOCKET_TIMEOUT_SECONDS: Final = 5.0
-"""How long a reply from Redis may take, seconds; a lost one shows as a failed compare."""
 
 _KEYS: Final = (
     "meta", "offsets", "watermarks", "idle", "restored_cut", "genres", "genre_order",
     "open", "totals", "window", "model_state",
 )  # fmt: skip
 
+_SCRIPTS: Final = (
+    "open", "apply", "renew_idle", "seal", "commit", "restore", "wipe", "finish", "read",
+)  # fmt: skip
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Translate the client's errors to the store's."""
-    try:
-        yield
-    except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
-        raise StoreRefusedError(f"Redis refuses us: {error}") from error
-    except (redis.ConnectionError, redis.TimeoutError, redis.ResponseError, OSError) as error:
-        # READONLY, LOADING, OOM and MASTERDOWN are replies, and pass as a lost link does.
-        raise StoreUnavailableError(f"Redis: {error}") from error
-
-
-def connect(settings: Settings) -> "redis.Redis":
-    """Make the client; it connects on first use and never repeats a write by itself."""
-    options: dict[str, Any] = {}
-    if settings.redis_password_file:
-        options["password"] = read_secret(
-            settings.redis_password_file, "GENRECAST_REDIS_PASSWORD_FILE"
-        )
-    url = settings.redis_url.get_secret_value()
-    if settings.redis_ca_file and url.startswith("rediss://"):
-        options["ssl_ca_certs"] = str(settings.redis_ca_file)
-    try:
-        client: redis.Redis = redis.Redis.from_url(
-            url,
-            socket_timeout=SOCKET_TIMEOUT_SECONDS,
-            socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            # A repeated write would be harmless (compare-and-set) but would hide a lost reply.
-            retry=Retry(NoBackoff(), 0),
-            **options,
-        )
-    except ValueError as error:
-        raise ConfigurationError(f"GENRECAST_REDIS_URL: {error}") from None
-    return client
+_NEVER_KEY: Final = "never"
+"""A key that never exists, given to every script: while a cluster moves our slot to another node, a
+missing key has the call refused before it begins. Without it a script could fail in its middle,
+at a key beside its KEYS that has moved already."""
 
 
 class RedisStore:
     """`state.store.Store` on Redis; safe to use from several threads."""
 
-    def __init__(self, client: "redis.Redis", settings: Settings) -> None:
+    def __init__(self, client: RedisClient, settings: Settings) -> None:
         self._client = client
         self._settings = settings
         self._bucket_ms = settings.bucket_ms
-        prefix = f"{{genrecast:{settings.app}}}:"
-        self._prefix = prefix
-        self._key = {name: prefix + name for name in _KEYS}
+        self._prefix = f"{{genrecast:{settings.app}}}:"
         scripts = resources.files("state") / "scripts"
-        self._scripts: dict[str, Callable[..., Any]] = {
-            name: client.register_script((scripts / f"{name}.lua").read_text(encoding="utf-8"))
-            for name in ("open", "apply", "renew_idle", "seal", "commit", "restore", "finish")
+        self._scripts = {
+            name: Script.of((scripts / f"{name}.lua").read_text(encoding="utf-8"))
+            for name in _SCRIPTS
         }
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
         """Make a store for a deployment; connects on first use."""
-        return cls(connect(settings), settings)
+        return cls(RedisClient(settings), settings)
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
+    def _call(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> list[Any]:
+        named = [self._prefix + name for name in (*keys, _NEVER_KEY)]
+        return self._client.run(self._scripts[script], named, arguments)
+
+    def _read(self, commands: Mapping[str, str]) -> list[Any]:
+        """Return the replies to commands by key, as of one moment."""
+        return self._call("read", list(commands), list(commands.values()))
+
     def _run(self, script: str, keys: tuple[str, ...], arguments: list[Any]) -> list[Any]:
-        with _translated():
-            reply: list[Any] = self._scripts[script](
-                keys=[self._key[name] for name in keys], args=arguments
-            )
+        reply = self._call(script, keys, arguments)
         if reply[0] == b"absent":
             raise self._absent()
         if reply[0] == b"differs":
@@ -154,7 +117,12 @@ class RedisStore:
             batch.late,
             batch.dead_letters,
             batch.skipped,
+            batch.duplicates,
+            batch.lost,
+            len(batch.event_ids),
         ]
+        for bucket, ids in batch.event_ids.items():
+            arguments += (bucket, ids)
         for (bucket, genre), cell in batch.cells.items():
             arguments += (bucket, genre, pack_cell(cell))
         reply = self._run("apply", _KEYS[:9], arguments)
@@ -205,6 +173,10 @@ class RedisStore:
         keys = ("meta", "window", "model_state", "totals")
         return bool(self._run("commit", keys, arguments)[0] == b"committed")
 
+    def wipe(self) -> None:
+        """See `Store.wipe`."""
+        self._run("wipe", _KEYS, [])
+
     def restore(self, record: BucketRecord, rows: Mapping[int, bytes]) -> bool:
         """See `Store.restore`."""
         restored = {
@@ -231,14 +203,9 @@ class RedisStore:
 
     def read_progress(self) -> Progress:
         """See `Store.read_progress`."""
-        with _translated():
-            pipe = self._client.pipeline(transaction=True)
-            for name in ("offsets", "watermarks", "restored_cut", "idle"):
-                pipe.hgetall(self._key[name])
-            pipe.hmget(
-                self._key["meta"], "bucket_ms", "closed", "published", "global_watermark", "is_live"
-            )
-            offsets, watermarks, cut, idle, meta = pipe.execute()
+        fields = "HMGET bucket_ms closed published global_watermark is_live"
+        hashes = dict.fromkeys(("offsets", "watermarks", "restored_cut", "idle"), "HGETALL")
+        offsets, watermarks, cut, idle, meta = self._read({**hashes, "meta": fields})
         if meta[0] is None:
             raise self._absent()
         if int(meta[0]) != self._bucket_ms:
@@ -254,44 +221,51 @@ class RedisStore:
             is_live=meta[4] == b"1",
         )
 
+    def read_event_ids(self, partition: int) -> tuple[int, dict[int, bytes]]:
+        """See `Store.read_event_ids`."""
+        offset_of = {"offsets": f"HGET {partition}"}
+        while True:
+            before, starts, meta = self._read(
+                {**offset_of, "open": "ZRANGE 0 -1", "meta": "HMGET sealed"}
+            )
+            buckets = [int(start) for start in starts]
+            if meta[0]:
+                buckets.append(int(orjson.loads(meta[0])["bucket"]))
+            keys = {f"ids:{partition}:{bucket}": "GET" for bucket in buckets}
+            offset, *found = self._read({**offset_of, **keys})
+            if offset == before:  # else another bucket may have opened in between
+                held = zip(buckets, found, strict=True)
+                return int(offset or 0), {bucket: ids for bucket, ids in held if ids}
+
     def read_totals(self) -> dict[str, int]:
         """See `Store.read_totals`."""
-        with _translated():
-            totals: dict[Any, Any] = self._client.hgetall(self._key["totals"])
+        totals = _pairs(self._read({"totals": "HGETALL"})[0])
         return {name.decode(): int(value) for name, value in totals.items()}
 
     def read_genres(self) -> dict[str, int]:
         """See `Store.read_genres`."""
-        with _translated():
-            genres: dict[Any, Any] = self._client.hgetall(self._key["genres"])
+        genres = _pairs(self._read({"genres": "HGETALL"})[0])
         return {genre.decode(): int(first) for genre, first in genres.items()}
 
     def read_open(self) -> dict[int, dict[str, Cell]]:
         """See `Store.read_open`."""
-        with _translated():
-            open_buckets: list[Any] = self._client.zrange(self._key["open"], 0, -1)
-            starts = [int(bucket) for bucket in open_buckets]
-            sealed = self._client.hget(self._key["meta"], "sealed")
-            if sealed:
-                starts.insert(0, int(orjson.loads(sealed)["bucket"]))
-            pipe = self._client.pipeline(transaction=True)
-            for start in starts:
-                pipe.hgetall(f"{self._prefix}bucket:{start}")
-            cells = pipe.execute()
+        open_buckets, meta = self._read({"open": "ZRANGE 0 -1", "meta": "HMGET sealed"})
+        starts = [int(bucket) for bucket in open_buckets]
+        if meta[0]:
+            starts.insert(0, int(orjson.loads(meta[0])["bucket"]))
+        cells = self._read({f"bucket:{start}": "HGETALL" for start in starts})
         return {
-            start: {genre.decode(): unpack_cell(cell) for genre, cell in held.items()}
+            start: {genre.decode(): unpack_cell(cell) for genre, cell in _pairs(held).items()}
             for start, held in zip(starts, cells, strict=True)
         }
 
     def read_window(self) -> WindowRows:
         """See `Store.read_window`."""
-        with _translated():
-            pipe = self._client.pipeline(transaction=True)
-            pipe.lrange(self._key["genre_order"], 0, -1)
-            pipe.hgetall(self._key["genres"])
-            pipe.hgetall(self._key["window"])
-            order, first, packed = pipe.execute()
-        rows = {int(start): unpack_row(row, len(order)) for start, row in packed.items()}
+        order, genres, window = self._read(
+            {"genre_order": "LRANGE 0 -1", "genres": "HGETALL", "window": "HGETALL"}
+        )
+        first = _pairs(genres)
+        rows = {int(start): unpack_row(row, len(order)) for start, row in _pairs(window).items()}
         starts = sorted(rows)
         shape = (len(starts), len(order), MEASURE_COUNT)
         return WindowRows(
@@ -303,10 +277,7 @@ class RedisStore:
 
     def read_state(self) -> SavedState | None:
         """See `Store.read_state`."""
-        with _translated():
-            held: list[Any] = self._client.hmget(
-                self._key["model_state"], "model_version", "bucket", "genre_count", "blob"
-            )
+        held = self._read({"model_state": "HMGET model_version bucket genre_count blob"})[0]
         if held[0] is None:
             return None
         return SavedState(held[0].decode(), int(held[1]), int(held[2]), held[3])
@@ -343,5 +314,9 @@ def _optional_int(value: bytes | None) -> int | None:
     return None if value is None else int(value)
 
 
-def _int_map(raw: dict[bytes, bytes]) -> dict[int, int]:
-    return {int(key): int(value) for key, value in raw.items()}
+def _pairs(flat: list[bytes]) -> dict[bytes, bytes]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _int_map(flat: list[bytes]) -> dict[int, int]:
+    return {int(key): int(value) for key, value in _pairs(flat).items()}

@@ -48,7 +48,10 @@ class Batch:
         watermark_ms: Its watermark after the batch; None when no event moved it.
         front: (min(event time, timestamp), timestamp) of the record furthest ahead, ms.
         cells: Increments by (bucket start ms, genre).
+        event_ids: With `dedup`: per bucket touched, the digests of its new event ids, joined.
         counted: Events in the increments; `late`, `dead_letters`, `skipped`: records elsewhere.
+        duplicates: Events whose id was counted before.
+        lost: Offsets that retention passed before they were read.
     """
 
     partition: int
@@ -58,10 +61,13 @@ class Batch:
     watermark_ms: int | None = None
     front: tuple[int, int] | None = None
     cells: Mapping[tuple[int, str], Sequence[int]] = field(default_factory=dict)
+    event_ids: Mapping[int, bytes] = field(default_factory=dict)
     counted: int = 0
     late: int = 0
     dead_letters: int = 0
     skipped: int = 0
+    duplicates: int = 0
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +183,10 @@ class Store(Protocol):
         """Note a sealed bucket as published; False when the store disagrees on its cut."""
         ...
 
+    def wipe(self) -> None:
+        """Lose everything, as a Redis that was emptied."""
+        ...
+
     def restore(self, record: BucketRecord, rows: Mapping[int, bytes]) -> bool:
         """Reset to a journal record, with packed window rows; False when not behind it."""
         ...
@@ -189,8 +199,12 @@ class Store(Protocol):
         """Offsets, watermarks and positions, from one read."""
         ...
 
+    def read_event_ids(self, partition: int) -> tuple[int, dict[int, bytes]]:
+        """A partition's stored offset and, as of then, its digests by open bucket (`dedup`)."""
+        ...
+
     def read_totals(self) -> dict[str, int]:
-        """Counted, late, dead_letters, skipped, buckets, window_resets, restores."""
+        """What `apply` was told of every batch, and buckets, window_resets, restores."""
         ...
 
     def read_genres(self) -> dict[str, int]:

@@ -1,24 +1,17 @@
 """Forecasts and journal, one transaction per bucket; a newer forecaster fences an older one."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaProducer
 from kafka import errors as kafka_errors
-from pydantic import ValidationError
 
 from consumer.broker.errors import translated
-from consumer.errors import BrokerUnavailableError, FencedError, InvariantError
+from consumer.broker.producers import abandon
+from consumer.errors import FencedError
 from contracts.clock import to_ms
-from contracts.forecasts import BucketRecord
 from contracts.kafka_client import client_options
 from contracts.settings import Settings
-
-TAIL_RECORDS: Final = 16
-"""Offsets read back for the journal's last record; each transaction takes two, one a marker."""
-
-READ_TIMEOUT_SECONDS: Final = 30.0
-"""How long reading the journal back may take without a record, seconds."""
 
 _FENCED: Final = (
     kafka_errors.ProducerFencedError,
@@ -46,7 +39,11 @@ class Publisher:
                 request_timeout_ms=5_000,
                 delivery_timeout_ms=8_000,
             )
-            self._producer.init_transactions()
+            try:
+                self._producer.init_transactions()
+            except BaseException:
+                self.close()
+                raise
 
     def publish(
         self, bucket_ms: int, forecasts: Iterable[tuple[str, bytes]], journal: bytes
@@ -68,7 +65,7 @@ class Publisher:
             producer.flush(timeout=settings.transaction_timeout_seconds)
             for future in futures:
                 future.get(timeout=settings.transaction_timeout_seconds)
-            producer.commit_transaction()
+            self._commit()
         except _FENCED as error:
             raise FencedError("another forecaster took over") from error
         except kafka_errors.AuthorizationError:
@@ -79,80 +76,13 @@ class Publisher:
             name = type(error).__name__
             raise FencedError(f"the transaction's outcome is unknown: {name}: {error}") from error
 
+    def _commit(self) -> None:
+        """Commit as the client's own method does, which waits without end (3.0.12)."""
+        result = self._producer._transaction_manager.begin_commit()
+        self._producer._sender.wakeup()
+        if not result.wait(timeout_ms=to_ms(self._settings.transaction_timeout_seconds)):
+            raise kafka_errors.KafkaTimeoutError("the broker does not answer the commit")
+
     def close(self) -> None:
-        """Close the client; an open transaction is aborted by the next forecaster."""
-        self._producer.close(timeout=2)
-
-
-class Journal:
-    """Reads the bucket journal, committed records only."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._partition = TopicPartition(settings.topic_buckets, 0)
-
-    def read_tail(self) -> BucketRecord | None:
-        """Return the last published bucket's record, or None when nothing was published."""
-        span = TAIL_RECORDS
-        with translated("reading the bucket journal"), self._open() as consumer:
-            begin, end = self._bounds(consumer)
-            while end > begin:
-                records = list(self._read(consumer, max(begin, end - span), end))
-                if records:
-                    return records[-1]
-                if end - span <= begin:
-                    return None
-                span *= 16
-        return None
-
-    def read_back(self, buckets: int) -> list[BucketRecord]:
-        """Return up to the last `buckets` records, oldest first."""
-        with translated("reading the bucket journal"), self._open() as consumer:
-            begin, end = self._bounds(consumer)
-            start = max(begin, end - 2 * buckets - TAIL_RECORDS)
-            return list(self._read(consumer, start, end))[-buckets:]
-
-    def _open(self) -> KafkaConsumer:
-        consumer = KafkaConsumer(
-            **client_options(self._settings),
-            client_id=f"genrecast-{self._settings.app}-journal",
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",
-            request_timeout_ms=15_000,
-            allow_auto_create_topics=False,
-        )
-        consumer.assign([self._partition])
-        return consumer
-
-    def _bounds(self, consumer: KafkaConsumer) -> tuple[int, int]:
-        begin = consumer.beginning_offsets([self._partition], timeout_ms=15_000)
-        end = consumer.end_offsets([self._partition], timeout_ms=15_000)
-        return begin[self._partition], end[self._partition]
-
-    def _read(self, consumer: KafkaConsumer, start: int, end: int) -> Iterator[BucketRecord]:
-        consumer.seek(self._partition, start)
-        while (consumer.position(self._partition) or 0) < end:
-            polled = consumer.poll(timeout_ms=to_ms(READ_TIMEOUT_SECONDS))
-            if not polled and (consumer.position(self._partition) or 0) < end:
-                raise BrokerUnavailableError("reading the bucket journal: Kafka does not answer")
-            for record in polled.get(self._partition, ()):
-                if record.offset < end:
-                    yield self._parse(record.value)
-
-    def _parse(self, value: bytes | None) -> BucketRecord:
-        try:
-            record = BucketRecord.model_validate_json(value or b"")
-        except ValidationError as error:
-            raise InvariantError(
-                f"topic {self._settings.topic_buckets} holds a record that is no bucket journal "
-                f"entry ({error.error_count()} errors): is the topic shared with something else?"
-            ) from error
-        if record.bucket_seconds != self._settings.bucket_seconds:
-            raise InvariantError(
-                f"topic {self._settings.topic_buckets} has buckets of {record.bucket_seconds} s, "
-                f"this process {self._settings.bucket_seconds} s: use the same "
-                "GENRECAST_BUCKET_SECONDS, or other topics and another GENRECAST_APP"
-            )
-        return record
+        """Close the client at once; an open transaction is aborted by the next forecaster."""
+        abandon(self._producer)

@@ -8,6 +8,7 @@ from kafka.errors import MessageSizeTooLargeError
 
 from consumer.aggregate import Elsewhere
 from consumer.broker.errors import translated
+from consumer.broker.producers import abandon
 from contracts.kafka_client import client_options
 from contracts.settings import Settings
 
@@ -46,8 +47,13 @@ class SideTopics:
                 (settings.topic_dead_letter, e, ("genrecast-reason", e.reason.encode()))
                 for e in dead_letters
             ]
-            for start in range(0, len(pending), MAX_IN_FLIGHT):
-                self._send_some(partition, pending[start : start + MAX_IN_FLIGHT])
+            try:
+                for start in range(0, len(pending), MAX_IN_FLIGHT):
+                    self._send_some(partition, pending[start : start + MAX_IN_FLIGHT])
+            except BaseException:
+                # A producer that has lost a batch may refuse or forget all that comes after it.
+                self._abandon()
+                raise
 
     def _send_some(self, partition: int, some: list[tuple[str, Elsewhere, Header]]) -> None:
         producer = self._open()
@@ -98,7 +104,11 @@ class SideTopics:
             )
         return self._producer
 
-    def close(self) -> None:
-        """Close the client."""
+    def _abandon(self) -> None:
         if self._producer is not None:
-            self._producer.close(timeout=5)
+            producer, self._producer = self._producer, None
+            abandon(producer)
+
+    def close(self) -> None:
+        """Close the client; nothing is in hand between two calls of `send`."""
+        self._abandon()

@@ -5,17 +5,20 @@
 --       8 open zset (bucket, scored by its start, ms)  9 totals hash
 --       Beside meta: bucket:<ms> hash (genre -> cell: 8 little-endian int64);
 --       first:<partition> zset (open bucket, scored by the offset before the batch that first
---       touched it); first_watermark:<partition> hash (open bucket -> the watermark there)
+--       touched it); first_watermark:<partition> hash (open bucket -> the watermark there);
+--       ids:<partition>:<bucket> string (digests of counted event ids, joined; with dedup)
 -- ARGV  1 bucket_ms  2 partition  3 expected offset  4 next offset
 --       5 watermark before ('' = none)  6 watermark after ('' = not moved)
 --       7 front event time, ms ('' = none)  8 the front record's timestamp, ms
 --       9 max genres  10 live lag, ms  11 counted  12 late  13 dead letters  14 skipped
+--       15 duplicates  16 lost  17 number of pairs that follow: bucket, ms; new digests, joined
 --       then triples: bucket, ms; genre; cell
 -- Returns {'applied'} | {'already'} stored = next | {'moved', stored} | {'absent'} no deployment |
 --       {'differs', bucket_ms} | {'wait'} touches a closed, unpublished bucket |
 --       {'refused', published, restored_cut} touches a published bucket. Only 'applied' changes anything.
 local CELL = '<i8i8i8i8i8i8i8i8'
-local FIRST_CELL = 15
+local FIRST_IDS = 18
+local FIRST_CELL = FIRST_IDS + 2 * tonumber(ARGV[17])
 local prefix = string.sub(KEYS[1], 1, -5)
 local meta = redis.call('HMGET', KEYS[1], 'bucket_ms', 'closed', 'published', 'front_ms')
 if not meta[1] then return {'absent'} end
@@ -31,10 +34,11 @@ end
 local closed, published = tonumber(meta[2]), tonumber(meta[3])
 if closed then
   local newest
-  for i = FIRST_CELL, #ARGV, 3 do
-    local bucket = tonumber(ARGV[i])
+  local function look_at(bucket)
     if bucket <= closed and (not newest or bucket > newest) then newest = bucket end
   end
+  for i = FIRST_IDS, FIRST_CELL - 1, 2 do look_at(tonumber(ARGV[i])) end
+  for i = FIRST_CELL, #ARGV, 3 do look_at(tonumber(ARGV[i])) end
   if newest then
     if not published or newest > published then return {'wait'} end
     return {'refused', meta[3], redis.call('HGET', KEYS[5], partition) or '0'}
@@ -73,6 +77,9 @@ for i = FIRST_CELL, #ARGV, 3 do
   end
 end
 
+for i = FIRST_IDS, FIRST_CELL - 1, 2 do
+  redis.call('APPEND', prefix .. 'ids:' .. partition .. ':' .. ARGV[i], ARGV[i + 1])
+end
 redis.call('HSET', KEYS[2], partition, next_offset)
 redis.call('HDEL', KEYS[4], partition)
 if ARGV[6] ~= '' then
@@ -86,7 +93,7 @@ if ARGV[7] ~= '' and (not meta[4] or tonumber(ARGV[7]) >= tonumber(meta[4])) the
   redis.call('HSET', KEYS[1], 'front_ms', ARGV[7], 'front_timestamp_ms', ARGV[8],
     'is_live', is_live and '1' or '0')
 end
-for i, name in ipairs({'counted', 'late', 'dead_letters', 'skipped'}) do
+for i, name in ipairs({'counted', 'late', 'dead_letters', 'skipped', 'duplicates', 'lost'}) do
   if ARGV[10 + i] ~= '0' then redis.call('HINCRBY', KEYS[9], name, ARGV[10 + i]) end
 end
 return {'applied'}

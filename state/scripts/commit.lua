@@ -1,6 +1,6 @@
 -- Notes that a sealed bucket is published: its row joins the window, its state is saved.
 -- KEYS  1 meta hash  2 window hash (bucket, ms -> packed row)  3 model_state hash  4 totals hash.
---       Beside meta: bucket:<ms>
+--       Beside meta: bucket:<ms>, ids:<partition>:<bucket>
 -- ARGV  1 bucket_ms  2 bucket, ms  3 published cut, JSON {partition: "offset"}  4 packed row
 --       5 window, buckets  6 model version ('' = no state to save)  7 genre count  8 state blob
 -- Returns {'committed'} | {'disagrees', published} | {'absent'}.
@@ -26,6 +26,7 @@ if ARGV[6] ~= '' then
     'genre_count', ARGV[7], 'blob', ARGV[8])
 end
 redis.call('DEL', prefix .. 'bucket:' .. ARGV[2])
+for p in pairs(sealed.cut) do redis.call('DEL', prefix .. 'ids:' .. p .. ':' .. ARGV[2]) end
 redis.call('HSET', KEYS[1], 'published', ARGV[2])
 redis.call('HDEL', KEYS[1], 'sealed')
 redis.call('HINCRBY', KEYS[4], 'buckets', 1)

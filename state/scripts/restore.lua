@@ -1,7 +1,7 @@
 -- Resets the state to a published bucket of the journal; refused when it is not behind it.
 -- KEYS  1 meta hash  2 offsets  3 watermarks  4 idle  5 restored_cut  6 genres  7 genre_order
 --       8 open zset  9 totals  10 window  11 model_state.  Beside meta: bucket:<ms>,
---       first:<partition>, first_watermark:<partition>
+--       first:<partition>, first_watermark:<partition>, ids:<partition>:<bucket>
 -- ARGV  1 bucket_ms  2 schema version  3 bucket, ms
 --       4 JSON {cut: {partition: "offset"}, replay_from: {partition: ["offset", "watermark"]},
 --         genres: [[genre, "first bucket"], …] in genre order}
@@ -14,10 +14,12 @@ if meta[2] and tonumber(meta[2]) >= tonumber(ARGV[3]) then return {'current'} en
 local restored = cjson.decode(ARGV[4])
 local stale = redis.call('ZRANGE', KEYS[8], 0, -1)
 if meta[3] then stale[#stale + 1] = cjson.decode(meta[3]).bucket end
+local partitions = redis.call('HKEYS', KEYS[2])
 for _, bucket in ipairs(stale) do
   redis.call('DEL', prefix .. 'bucket:' .. bucket)
+  for _, p in ipairs(partitions) do redis.call('DEL', prefix .. 'ids:' .. p .. ':' .. bucket) end
 end
-for _, p in ipairs(redis.call('HKEYS', KEYS[2])) do
+for _, p in ipairs(partitions) do
   redis.call('DEL', prefix .. 'first:' .. p, prefix .. 'first_watermark:' .. p)
 end
 for _, key in ipairs(KEYS) do redis.call('DEL', key) end

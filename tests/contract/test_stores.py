@@ -1,4 +1,4 @@
-"""One suite over both stores: Redis with its scripts, and the in-memory twin.
+"""One suite over both stores: Redis with its scripts (a server, Sentinel, a cluster), and the twin.
 
 Buckets are 10 s long here, events may be 3 s out of order, a partition idles after 6 s:
 
@@ -7,6 +7,7 @@ Buckets are 10 s long here, events may be 3 s out of order, a partition idles af
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def settings_for(**changes: object) -> Settings:
     return Settings.model_validate(options)
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "sentinel", "cluster"])
 def make_store(request: pytest.FixtureRequest) -> Iterator[MakeStore]:
     opened: list[RedisStore] = []
 
@@ -52,7 +53,7 @@ def make_store(request: pytest.FixtureRequest) -> Iterator[MakeStore]:
         if request.param == "memory":
             return MemoryStore(settings_for(**changes))
         store = RedisStore.connect(
-            settings_for(redis_url=request.getfixturevalue("redis_url"), **changes)
+            settings_for(redis_url=request.getfixturevalue(f"{request.param}_url"), **changes)
         )
         opened.append(store)
         return store
@@ -326,3 +327,58 @@ def test_keys_of_a_deployment_share_one_hash_slot(redis_url: str) -> None:
     assert len(keys) > 8
     assert all(key.startswith("{genrecast:default}:") for key in keys)
     store.close()
+
+
+def with_ids(
+    start: int, end: int, ids: dict[int, bytes], cells: dict[tuple[int, str], int]
+) -> Batch:
+    return replace(batch(start, end, None, cells), event_ids=ids)
+
+
+def test_event_ids_are_kept_until_their_bucket_is_published(store: Store) -> None:
+    assert store.read_event_ids(0) == (0, {})
+    store.apply(with_ids(0, 2, {A: b"a", B: b"b"}, {(A, "crime"): 1, (B, "crime"): 1}))
+    store.apply(replace(with_ids(2, 3, {A: b"c"}, {(A, "crime"): 1}), watermark_ms=B))
+    assert store.read_event_ids(0) == (3, {A: b"ac", B: b"b"})
+    assert store.read_event_ids(1) == (0, {})
+
+    sealed = seal(store)
+    assert store.read_event_ids(0) == (3, {A: b"ac", B: b"b"})
+    assert store.commit(sealed, None)
+    assert store.read_event_ids(0) == (3, {B: b"b"})
+
+
+def test_batch_that_did_not_move_the_offset_leaves_no_event_ids(store: Store) -> None:
+    store.apply(with_ids(0, 2, {A: b"a"}, {(A, "crime"): 1}))
+    assert store.apply(with_ids(0, 2, {A: b"a"}, {(A, "crime"): 1})).kind == "already"
+    assert store.apply(with_ids(1, 4, {A: b"x"}, {(A, "crime"): 1})).kind == "moved"
+    assert store.read_event_ids(0) == (2, {A: b"a"})
+
+
+def test_repeated_events_alone_are_refused_for_a_closed_bucket_too(store: Store) -> None:
+    store.apply(batch(0, 2, B, {(A, "crime"): 1}))
+    sealed = seal(store)
+    repeated = with_ids(2, 3, {A: b""}, {})
+    assert store.apply(repeated).kind == "wait"
+    store.commit(sealed, None)
+    assert store.apply(repeated).kind == "refused"
+
+
+def test_wiped_store_is_as_one_that_never_was(store: Store) -> None:
+    store.apply(with_ids(0, 2, {A: b"a"}, {(A, "crime"): 1}))
+    store.apply(batch(2, 3, B, {(B, "crime"): 1}))
+    seal(store)
+    store.wipe()
+    with pytest.raises(DeploymentAbsentError):
+        store.read_progress()
+    store.open()
+    assert store.read_open() == {}
+    assert store.read_event_ids(0) == (0, {})
+    assert store.read_totals() == {}
+    assert store.apply(batch(0, 2, 2000, {(A, "crime"): 1})).kind == "applied"
+    assert store.read_open() == {A: {"crime": clicks(1)}}
+
+
+def test_totals_tell_duplicates_and_lost_records(store: Store) -> None:
+    store.apply(replace(batch(0, 5, None, {}), duplicates=2, lost=3))
+    assert store.read_totals() == {"duplicates": 2, "lost": 3}

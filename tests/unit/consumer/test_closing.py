@@ -1,6 +1,6 @@
 """Closing: each bucket published once, whoever dies on the way; the journal has the last word."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import orjson
@@ -54,13 +54,13 @@ def load_baseline(settings: Settings) -> tuple[Forecaster, str | None]:
     return Baseline(settings.horizon, settings.quantiles), None
 
 
-def closer_of(store: MemoryStore, topics: Topics) -> Closer:
+def closer_of(store: MemoryStore, topics: Topics, partitions: int = 1) -> Closer:
     return Closer(
         settings=settings_for(),
         store=store,
         journal=topics,
         open_publisher=topics.open,
-        partition_count=lambda: 1,
+        partition_count=lambda: partitions,
         load_forecaster=load_baseline,
     )
 
@@ -157,3 +157,75 @@ def test_the_second_forecaster_warms_up_to_the_same_forecasts(store: MemoryStore
     close_all(closer_of(other, handed_over))
     assert handed_over.forecasts == alone.forecasts
     assert [r.counts for r in handed_over.journal] == [r.counts for r in alone.journal]
+
+
+class StoppedOnOpening(MemoryStore):
+    """A store at whose opening the process is stopped, and others go on meanwhile."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        super().__init__(settings_for())
+        self.meanwhile: Callable[[], None] | None = None
+        fill(self)
+        self.meanwhile = meanwhile
+
+    def open(self) -> None:
+        super().open()
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            meanwhile()
+
+
+def test_one_stopped_while_taking_over_finds_no_contradiction_when_it_goes_on() -> None:
+    topics = Topics()
+    shared = StoppedOnOpening(lambda: close_all(closer_of(shared, topics)))
+    close_all(closer_of(shared, topics))
+    assert topics.forecasts == EXPECTED
+
+
+def test_counts_that_lack_what_retention_took_are_not_committed_but_restored(
+    store: MemoryStore,
+) -> None:
+    topics = Topics(dies="after")
+    with pytest.raises(FencedError):
+        closer_of(store, topics).close_next()
+    topics.dies = ""
+
+    # Read again after Redis went back, with offsets 0-3 gone: the same cut, another count.
+    again = MemoryStore(settings_for())
+    again.open()
+    again.apply(batch(0, 3, None, {}))
+    again.apply(batch(3, 4, 2000, {(A, "crime"): 1}))
+    again.apply(batch(4, 9, 21_000, {(B, "crime"): 3, (B, "noir"): 1, (C, "noir"): 1}))
+    assert closer_of(again, topics).close_next() is False
+    assert again.read_window().cells[:, 0, 0].tolist() == [4]
+
+
+def test_a_lapsed_idle_lease_closes_nothing_on_taking_over(store: MemoryStore) -> None:
+    topics = Topics(dies="after")
+    store.renew_idle(1, 0, until_ms=2**60)
+    with pytest.raises(FencedError):
+        closer_of(store, topics, partitions=2).close_next()
+    topics.dies = ""
+
+    # Redis went back to before the close, and nobody has looked at partition 1 for long.
+    again = MemoryStore(settings_for())
+    fill(again)
+    again.renew_idle(1, 0, until_ms=2000)
+    close_all(closer_of(again, topics, partitions=2))
+    assert topics.forecasts == EXPECTED[:1]
+
+
+def test_genres_that_redis_lost_again_make_the_forecaster_begin_anew() -> None:
+    topics, store = Topics(), MemoryStore(settings_for())
+    store.open()
+    store.apply(batch(0, 4, 12_000, {(A, "crime"): 4, (B, "crime"): 3}))
+    close_all(closer_of(store, topics))
+    before = store.snapshot()
+
+    store.apply(batch(4, 5, 12_000, {(B, "noir"): 1}))
+    closer = closer_of(store, topics)
+    close_all(closer)  # takes over and learns of the second genre
+    store.rollback(before)
+    store.apply(batch(4, 6, 21_000, {(B, "crime"): 1}))
+    close_all(closer)
+    assert topics.forecasts == [(A, "crime", 4), (B, "crime", 4)]

@@ -1,0 +1,113 @@
+"""A topic from one offset to another, once, beside any group: for counting again and checking."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from kafka import KafkaConsumer, TopicPartition
+
+from consumer.broker.errors import translated
+from consumer.errors import BrokerUnavailableError
+from contracts.clock import to_ms
+from contracts.kafka_client import client_options
+from contracts.settings import Settings
+
+READ_TIMEOUT_SECONDS: Final = 30.0
+"""How long the log may give nothing, seconds."""
+
+OnProgress = Callable[[int, int], None]
+"""Called with offsets read and offsets in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Some records of a partition, in order, with the positions before and after them."""
+
+    partition: int
+    begin: int
+    end: int
+    records: list[Any]
+
+
+class TopicLog:
+    """Committed records of a topic up to its end as of now; a context manager.
+
+    Attributes:
+        begins: First offset that each partition still keeps.
+        ends: The offset after the last one of each partition.
+    """
+
+    def __init__(self, settings: Settings, topic: str) -> None:
+        self._topic = topic
+        with translated(f"reading topic {topic}"):
+            self._consumer = KafkaConsumer(
+                **client_options(settings),
+                client_id=f"genrecast-{settings.app}-log",
+                group_id=None,
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                isolation_level="read_committed",
+                max_poll_records=settings.max_poll_records,
+                allow_auto_create_topics=False,
+            )
+        try:
+            with translated(f"reading topic {topic}"):
+                numbers = self._consumer.partitions_for_topic(topic)
+                if not numbers:
+                    raise BrokerUnavailableError(f"topic {topic} is missing")
+                self._partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
+                self._consumer.assign(self._partitions)
+                self.begins = self._bounds(self._consumer.beginning_offsets)
+                self.ends = self._bounds(self._consumer.end_offsets)
+        except BaseException:
+            self.close()
+            raise
+
+    def _bounds(self, ask: Callable[[list[TopicPartition]], dict[Any, int]]) -> dict[int, int]:
+        return {tp.partition: offset for tp, offset in ask(self._partitions).items()}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the client."""
+        self._consumer.close()
+
+    def offsets_at(self, moment_ms: int) -> dict[int, int]:
+        """Return per partition the first offset whose record's timestamp is not before a moment."""
+        with translated(f"reading topic {self._topic}"):
+            found = self._consumer.offsets_for_times(dict.fromkeys(self._partitions, moment_ms))
+        return {
+            tp.partition: self.ends[tp.partition] if at is None else at.offset
+            for tp, at in found.items()
+        }
+
+    def read(
+        self, begins: Mapping[int, int] | None = None, on_progress: OnProgress | None = None
+    ) -> Iterator[Stretch]:
+        """Yield the records from `begins` (by default all that is kept), each partition in order.
+
+        Raises:
+            BrokerUnavailableError, BrokerRefusedError: It can't be read.
+        """
+        at = {p: max(begin, (begins or {}).get(p, begin)) for p, begin in self.begins.items()}
+        total = sum(max(0, self.ends[p] - at[p]) for p in at)
+        with translated(f"reading topic {self._topic}"):
+            for tp in self._partitions:
+                self._consumer.seek(tp, at[tp.partition])
+            while any(at[p] < end for p, end in self.ends.items()):
+                polled = self._consumer.poll(timeout_ms=to_ms(READ_TIMEOUT_SECONDS))
+                moved = {tp.partition: self._consumer.position(tp) for tp in self._partitions}
+                if not polled and moved == at:
+                    raise BrokerUnavailableError(f"topic {self._topic}: Kafka does not answer")
+                for tp, records in polled.items():
+                    p = tp.partition
+                    kept = [record for record in records if record.offset < self.ends[p]]
+                    yield Stretch(p, at[p], min(moved[p], self.ends[p]), kept)
+                at = moved
+                if on_progress is not None:
+                    left = sum(max(0, end - at[p]) for p, end in self.ends.items())
+                    on_progress(total - left, total)

@@ -1,0 +1,144 @@
+"""`genrecast verify` and `genrecast rebuild`."""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import click
+
+from contracts.moments import Moment, moment_text
+from contracts.options import with_settings
+from contracts.settings import Settings
+
+EXIT_FAILED: Final = 1
+"""Exit status when something differs or can't be had."""
+
+CONNECTION: Final = (
+    "app",
+    "kafka_bootstrap",
+    "kafka_security_protocol",
+    "kafka_sasl_mechanism",
+    "kafka_username",
+    "kafka_password_file",
+    "kafka_ca_file",
+    "kafka_certificate_file",
+    "kafka_key_file",
+    "topic_clicks",
+    "topic_buckets",
+    "bucket_seconds",
+)
+"""Settings that reading the log and the journal takes."""
+
+Progress = Callable[[str], Callable[[int, int], None]]
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Show one bar per topic, on stderr, while they are read."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Bars(
+        *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
+    ) as bars:
+
+        def named(what: str) -> Callable[[int, int], None]:
+            task = bars.add_task(f"reading {what}", total=None)
+            return lambda done, total: bars.update(task, completed=done, total=total)
+
+        yield named
+
+
+@contextmanager
+def _one_message(command: str) -> Iterator[None]:
+    """End with one clear line when a service can't be had."""
+    from consumer.errors import BrokerRefusedError, BrokerUnavailableError, InvariantError
+    from state.store import StoreError
+
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    try:
+        yield
+    except (BrokerRefusedError, BrokerUnavailableError, InvariantError, StoreError) as error:
+        click.echo(f"genrecast {command}: {error}", err=True)
+        sys.exit(EXIT_FAILED)
+
+
+@click.command("verify")
+@click.option("--since", type=Moment(), help="Look at buckets from then on only; UTC.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
+@with_settings(
+    *CONNECTION, "topic_forecasts", "topic_late", "topic_dead_letter",
+    "max_out_of_orderness_seconds", "max_future_skew_seconds", "max_event_bytes", "dedup",
+)  # fmt: skip
+def verify(settings: Settings, *, since: int | None, as_json: bool) -> None:
+    """Count the clicks log again and hold it against all that was published.
+
+    Reads Kafka only: clicks, journal, forecasts, late and dead-letter topics. Give it the settings
+    that the consumers have. Exits 1 when anything differs, and says what. Consumers may run
+    meanwhile; what they have not published yet is left out.
+
+    \b
+    Examples:
+      genrecast verify
+      genrecast verify --since 2026-01-31T20:00
+      genrecast verify --json | jq .is_exact
+    """  # noqa: D301 (click reads the control character)
+    from consumer.verify import verify as hold
+
+    with _one_message("verify"), _progress() as progress:
+        found = hold(settings, since, progress)
+    if as_json:
+        click.echo(json.dumps(found.as_json(), indent=2))
+    else:
+        span = f"{moment_text(found.from_ms)} to {moment_text(found.to_ms)}"
+        click.echo(
+            f"{found.buckets:,} published buckets ({span}), {found.events:,} events, "
+            f"{found.late:,} late, {found.dead_letters:,} dead letters, "
+            f"{found.forecasts:,} forecasts"
+        )
+        for difference in found.differences:
+            click.echo(f"  {difference}")
+        unsaid = found.difference_count - len(found.differences)
+        if unsaid:
+            click.echo(f"  … and {unsaid:,} more")
+        click.echo("Exact." if found.is_exact else f"{found.difference_count:,} differences.")
+    sys.exit(0 if found.is_exact else EXIT_FAILED)
+
+
+@click.command("rebuild")
+@click.option("--since", type=Moment(), help="Go back no further than that; UTC.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_settings(*CONNECTION, "redis_url", "redis_password_file", "redis_ca_file", "window_buckets")
+def rebuild(settings: Settings, *, since: int | None, yes: bool) -> None:
+    """Empty the deployment's state in Redis and make it anew from the bucket journal.
+
+    Consumers do this by themselves when Redis is behind the journal; this is for a state that is
+    wrong in another way. They may run meanwhile: they notice and read again from where open
+    buckets begin. Nothing is published twice. Without a journal, counting begins at the log's
+    beginning, or at --since.
+
+    \b
+    Examples:
+      genrecast rebuild --yes
+      genrecast rebuild --since 2026-01-01 --yes
+    """  # noqa: D301 (click reads the control character)
+    from consumer.rebuild import rebuild as make_anew
+    from state.redis_store import RedisStore
+
+    if not yes:
+        click.confirm(f"Empty the state of app {settings.app!r} in Redis?", abort=True)
+    with _one_message("rebuild"), _progress() as progress:
+        store = RedisStore.connect(settings)
+        try:
+            made = make_anew(settings, store, since, progress("journal"))
+        finally:
+            store.close()
+    click.echo(
+        f"{made.buckets:,} buckets up to {moment_text(made.published_ms)}, {made.genres:,} genres; "
+        f"{made.to_read:,} records to read from here"
+    )
