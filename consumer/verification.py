@@ -195,12 +195,11 @@ def compare_counts(recounted: Recounted, differences: Differences) -> None:
             continue
         for genre in sorted(genres.keys() | published.cells.keys()):
             said, counted = published.cells.get(genre, ZEROS), genres.get(genre, ZEROS)
-            for measure, a, b in zip(MEASURES, said, counted, strict=True):
-                if a != b:
-                    differences.add(
-                        f"bucket {moment_text(bucket)}, genre {genre!r}: the journal has "
-                        f"{measure} {a}, the log {b}"
-                    )
+            pairs = zip(MEASURES, said, counted, strict=True)
+            told = [f"{measure} {a} (log {b})" for measure, a, b in pairs if a != b]
+            if told:
+                where = f"bucket {moment_text(bucket)}, genre {genre!r}"
+                differences.add(f"{where}: the journal has {', '.join(told)}")
 
 
 def compare_places(

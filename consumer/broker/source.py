@@ -104,6 +104,7 @@ class ClickSource(ConsumerRebalanceListener):  # type: ignore[misc]
             OffsetGapError: When retention has passed a position, or the log is shorter.
         """
         self._unpark()
+        self._go_on_joining()
         try:
             with translated("reading clicks"):
                 return self._by_partition(self._consumer.poll(timeout_ms=timeout_ms))
@@ -124,6 +125,16 @@ class ClickSource(ConsumerRebalanceListener):  # type: ignore[misc]
         fetcher = self._consumer._fetcher
         if not fetcher._next_partition_records:
             fetcher._next_partition_records = None
+
+    def _go_on_joining(self) -> None:
+        """Keep the client at a join that it began because the topic's partitions changed.
+
+        It forgets such a join when that takes longer than one poll (3.0.12), and then waits
+        without partitions and without heartbeats for ever.
+        """
+        coordinator = self._consumer._coordinator
+        if coordinator.rejoining:
+            coordinator.request_rejoin()
 
     def _by_partition(self, polled: Mapping[TopicPartition, Records]) -> dict[int, Records]:
         return {tp.partition: records for tp, records in polled.items() if records}

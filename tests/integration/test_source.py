@@ -186,3 +186,21 @@ def test_a_position_that_the_log_does_not_hold_is_named(topic: Topic, position: 
     topic.source.seek(0, 5)
     topic.poll_until(lambda: len(topic.read[0]) == 3)
     assert topic.read[0] == numbers(5, 8)
+
+
+def test_a_join_that_ends_between_two_polls_is_taken_up(topic: Topic) -> None:
+    topic.place({0: 0, 1: 0})
+    admin = KafkaAdminClient(bootstrap_servers=topic.settings.kafka_bootstrap)
+    admin.create_partitions({topic.settings.topic_clicks: 6})
+    admin.close()
+    coordinator = topic.source._consumer._coordinator
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while coordinator._join_task is None:  # new partitions make the member join again
+        assert time.monotonic() < deadline, topic.source.owned
+        topic.source.poll(0)
+    while not coordinator._join_task.is_done:
+        assert time.monotonic() < deadline, topic.source.owned
+        time.sleep(0.01)
+    for _ in range(5 * FEW_POLLS):
+        topic.source.poll(100)
+    assert topic.source.owned == set(range(6))

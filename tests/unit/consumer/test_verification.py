@@ -68,7 +68,7 @@ def test_equal_counts_have_no_difference() -> None:
 def test_count_that_differs_is_named_with_bucket_genre_and_both_numbers() -> None:
     ledger = ledger_of(published(A, {"g": 3}, cut=2))
     (told,) = differences_of(ledger, click(0, A), click(1, A))
-    assert "genre 'g': the journal has clicks 3, the log 2" in told
+    assert "genre 'g': the journal has clicks 3 (log 2)" in told
 
 
 def test_event_after_the_cut_does_not_count_but_belongs_on_the_late_topic() -> None:
