@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 import numpy as np
 import orjson
 
+from consumer import metrics
 from consumer.errors import InvariantError
+from consumer.restoring import restore_store
 from contracts.clock import wall_clock_ms
 from contracts.forecasts import SCHEMA_VERSION, BucketRecord
-from contracts.measures import MEASURE_COUNT
 from contracts.settings import Settings
-from state.packing import pack_row
 from state.store import SavedState, Sealed, Store
 
 if TYPE_CHECKING:
@@ -119,7 +119,8 @@ class Closer:
             log.warning("Redis went back: it holds other genres than before, taking over anew")
             self.release()
             return True
-        self._forecast(sealed)
+        with metrics.CLOSE_SECONDS.time():
+            self._forecast(sealed)
         return True
 
     def _forecast(self, sealed: Sealed) -> None:
@@ -132,6 +133,7 @@ class Closer:
         )
         journal = journal_record(sealed, self._settings, self._forecaster.version, emitted_at)
         self._publisher.publish(sealed.bucket_ms, messages, journal)
+        metrics.BUCKETS.inc()
         self._published_ms = sealed.bucket_ms
         self._commit(sealed)
 
@@ -189,6 +191,7 @@ class Closer:
             publisher.close()
             raise
         self._publisher = publisher
+        metrics.TAKEOVERS.inc()
         log.info("this member is the forecaster, model %s", self._forecaster.version)
 
     def _reconcile(self) -> int | None:
@@ -223,21 +226,12 @@ class Closer:
 
     def _restore(self, tail: BucketRecord) -> None:
         records = self._journal.read_back(self._settings.window_buckets)
-        order = list(tail.counts)
-        rows: dict[int, bytes] = {}
-        for record in records:
-            if record.bucket_start > tail.bucket_start:
-                break  # written since by a newer forecaster
-            if record.is_reset:
-                rows.clear()
-            cells = [record.counts.get(genre, (0,) * MEASURE_COUNT) for genre in order]
-            rows[record.bucket_start] = pack_row(
-                np.array(cells, np.int64).reshape(-1, MEASURE_COUNT)
-            )
-        if self._store.restore(tail, rows):
+        buckets = restore_store(self._store, tail, records)
+        if buckets:
+            metrics.RESTORES.inc()
             log.warning(
                 "Redis was behind the journal: restored %d buckets up to %d from it",
-                len(rows), tail.bucket_start,
+                buckets, tail.bucket_start,
             )  # fmt: skip
 
     def _warm(self) -> None:

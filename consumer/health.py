@@ -1,4 +1,4 @@
-"""Readiness: one reason why not, told in the log once a minute and over HTTP."""
+"""Readiness: one reason why not, told in the log once a minute and over HTTP; metrics beside it."""
 
 import json
 import logging
@@ -6,6 +6,10 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from consumer import metrics
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +29,7 @@ class Readiness:
     def trouble(self, part: str, reason: str) -> None:
         """Note that a part can't work now."""
         now = self._monotonic()
+        metrics.NOT_READY.labels(part).set(1)
         with self._lock:
             self._reasons[part] = reason
             said, at = self._logged.get(part, ("", 0.0))
@@ -35,6 +40,7 @@ class Readiness:
 
     def fine(self, part: str) -> None:
         """Note that a part works."""
+        metrics.NOT_READY.labels(part).set(0)
         with self._lock:
             was = self._reasons.pop(part, None)
             self._reasons.pop("start", None)
@@ -50,20 +56,25 @@ class Readiness:
 
 
 def serve_health(readiness: Readiness, port: int) -> ThreadingHTTPServer:
-    """Answer GET /healthz (alive) and /readyz (200, or 503 with reasons) on a port."""
+    """Answer GET /healthz (alive), /readyz (200, or 503 with reasons) and /metrics on a port."""
 
     class Handler(BaseHTTPRequestHandler):
         timeout = 5
 
         def do_GET(self) -> None:
-            reasons = readiness.reasons
-            is_ready = self.path == "/readyz"
-            if not is_ready and self.path != "/healthz":
+            if self.path == "/metrics":
+                self._answer(200, CONTENT_TYPE_LATEST, generate_latest())
+            elif self.path in ("/healthz", "/readyz"):
+                reasons = readiness.reasons
+                body = json.dumps({"ready": not reasons, "reasons": reasons}).encode()
+                status = 503 if self.path == "/readyz" and reasons else 200
+                self._answer(status, "application/json", body)
+            else:
                 self.send_error(404)
-                return
-            body = json.dumps({"ready": not reasons, "reasons": reasons}).encode()
-            self.send_response(503 if is_ready and reasons else 200)
-            self.send_header("Content-Type", "application/json")
+
+        def _answer(self, status: int, content_type: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
+from consumer import metrics
 from consumer.aggregate import Aggregate, Elsewhere, Record, aggregate_records, move_refused
 from consumer.dedup import Seen
 from consumer.errors import BrokerUnavailableError, InvariantError
@@ -210,6 +211,7 @@ class Loop:
             outcome = self.store.apply(piece.batch)
             if outcome.kind in ("applied", "already"):
                 self.positions[partition] = piece.batch.next_offset
+                metrics.count_batch(piece.batch)
                 if partition in self._seen:
                     self._seen[partition].add(piece.batch.event_ids)
                 self._sent_aside.pop(partition, None)
@@ -254,6 +256,7 @@ class Loop:
         if now - self._checked_at < IDLE_CHECK_SECONDS:
             return
         self._checked_at = now
+        metrics.show_progress(progress, self.positions, self.wall_ms())
         silent = {p for p, quiet in self._quiet.items() if now - quiet.event_at >= timeout}
         silent |= {
             p for p, quiet in self._quiet.items()
@@ -315,8 +318,9 @@ class Loop:
             InvariantError: When a stored offset is past the log's end.
         """
         wanted = set(positions)
-        begins, ends = self.source.begin_offsets(wanted), self.source.end_offsets(wanted)
+        # Redis first: were the ends read first, others could read on past them before Redis is.
         progress = self.store.read_progress()
+        begins, ends = self.source.begin_offsets(wanted), self.source.end_offsets(wanted)
         for partition, begin in begins.items():
             stored = progress.offsets.get(partition, 0)
             if stored > ends[partition]:

@@ -3,9 +3,12 @@
 Names follow Prometheus' conventions; the client adds `_total` to counters.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
+
+from state.store import Batch, Progress
 
 RECORDS: Final = Counter(
     "genrecast_records",
@@ -42,9 +45,34 @@ HOLDS_WATERMARK: Final = Gauge(
     "close.",
     ["partition"],
 )
-PAUSED: Final = Gauge(
-    "genrecast_partitions_paused", "Owned partitions paused because they run ahead."
-)
 NOT_READY: Final = Gauge(
     "genrecast_not_ready", "1 while a part of this member can't work; /readyz says why.", ["part"]
 )
+
+PLACES: Final = ("counted", "late", "dead_letters", "duplicates", "skipped", "lost")
+"""Where a batch's records can be, as `state.store.Batch` names it."""
+
+
+def count_batch(batch: Batch) -> None:
+    """Count the records of an applied batch."""
+    for place in PLACES:
+        count = getattr(batch, place)
+        if count:
+            RECORDS.labels(place).inc(count)
+
+
+def show_progress(progress: Progress, positions: Mapping[int, int], now_ms: int) -> None:
+    """Show where the owned partitions stand; `positions` are their next offsets."""
+    is_idle = {p: progress.idle_until.get(p, 0) > now_ms for p in positions}
+    awake = [w for p, w in progress.watermarks.items() if progress.idle_until.get(p, 0) <= now_ms]
+    lowest = min(awake, default=None)
+    for gauge in (POSITION, WATERMARK, HOLDS_WATERMARK):
+        gauge.clear()
+    for p, offset in positions.items():
+        watermark = progress.watermarks.get(p)
+        POSITION.labels(p).set(offset)
+        if watermark is not None:
+            WATERMARK.labels(p).set(watermark / 1000)
+        HOLDS_WATERMARK.labels(p).set(not is_idle[p] and watermark in (None, lowest))
+    if progress.global_watermark_ms is not None:
+        GLOBAL_WATERMARK.set(progress.global_watermark_ms / 1000)

@@ -23,6 +23,8 @@ def restore_store(store: Store, tail: BucketRecord, records: Sequence[BucketReco
     """
     rows: dict[int, bytes] = {}
     for record in records:
+        if record.bucket_start > tail.bucket_start:
+            break  # written since by a newer forecaster
         if record.is_reset:
             rows.clear()
         cells = [record.counts.get(genre, (0,) * MEASURE_COUNT) for genre in tail.counts]

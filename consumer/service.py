@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
+from consumer import metrics
 from consumer.broker.journal import Journal
 from consumer.broker.publisher import Publisher
 from consumer.broker.side_topics import SideTopics
@@ -260,6 +261,7 @@ class Service:
         try:
             is_closed = closer.close_next()
         except FencedError as error:
+            metrics.TRANSACTIONS_UNKNOWN.inc()
             log.warning("%s", error)
             closer.release()
             backoff.pause()

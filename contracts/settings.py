@@ -126,7 +126,7 @@ class Settings(BaseSettings):
         default=None, description="Directory of a trained model; the shipped one when unset."
     )
     health_port: int | None = Field(
-        default=None, ge=0, le=65_535, description="Serve /healthz and /readyz here when set."
+        default=None, ge=0, le=65_535, description="Serve /healthz, /readyz and /metrics here when set."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level to log."

@@ -1,6 +1,6 @@
 """Turns of reading: what is in hand when Redis is emptied is read again, whatever else is wrong."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
@@ -12,7 +12,7 @@ from consumer.health import Readiness
 from consumer.loop import Loop
 from consumer.service import Backoff, Service
 from state.memory_store import MemoryStore
-from tests.contract.test_stores import A, clicks, settings_for
+from tests.contract.test_stores import A, batch, clicks, settings_for
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Log:
     at: int = 0
     owned: frozenset[int] = frozenset({0})
     unplaced: frozenset[int] = frozenset()
-    sought: list[int] = field(default_factory=list)
+    meanwhile: Callable[[], object] = lambda: None
 
     def poll(self, timeout_ms: int) -> Mapping[int, Sequence[Record]]:
         if self.at < self.begin:
@@ -53,7 +53,9 @@ class Log:
         assert not partitions
 
     def end_offsets(self, partitions: set[int]) -> dict[int, int]:
-        return dict.fromkeys(partitions, self.end)
+        ends = dict.fromkeys(partitions, self.end)
+        self.meanwhile()
+        return ends
 
     def begin_offsets(self, partitions: set[int]) -> dict[int, int]:
         return dict.fromkeys(partitions, self.begin)
@@ -105,3 +107,13 @@ def test_redis_emptied_and_the_log_cut_short_at_once_end_no_process() -> None:
     for _ in range(4):
         consumer.take_turn()
     assert consumer.store.read_open() == {A: {"crime": clicks(2)}}
+
+
+def test_one_stopped_while_asking_for_the_ends_takes_no_topic_for_recreated() -> None:
+    consumer = Consumer()
+    consumer.take_turn()
+    consumer.log.begin, consumer.log.at = 2, 0
+    # Others read on, past the end that this one has just been told.
+    consumer.log.meanwhile = lambda: consumer.store.apply(batch(0, 6, None, {}))
+    assert consumer.take_turn() == 0
+    assert consumer.store.read_progress().offsets == {0: 6}
