@@ -9,6 +9,10 @@ class BrokerRefusedError(Exception):
     """Kafka refuses us a topic, a group or a transaction: say which right is missing."""
 
 
+class DeadLetterRatioError(Exception):
+    """Too many records are no events: pause, positions unchanged, until somebody decides."""
+
+
 class FencedError(Exception):
     """Another forecaster took over, or a transaction's outcome is unknown: take over anew."""
 

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from consumer import metrics
 from consumer.aggregate import Aggregate, Elsewhere, Record, aggregate_records, move_refused
+from consumer.dead_letter_limit import DeadLetterLimit
 from consumer.dedup import Seen
 from consumer.errors import BrokerUnavailableError, InvariantError
 from contracts.clock import wall_clock_ms
@@ -107,6 +108,10 @@ class Loop:
     _seen: dict[int, Seen] = field(default_factory=dict)  # with `dedup` only
     _checked_at: float = 0.0
     _committed_at: float = 0.0
+    _limit: DeadLetterLimit = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._limit = DeadLetterLimit(self.settings.dead_letter_max_ratio)
 
     def step(self) -> int:
         """Do one iteration; return how many records were applied.
@@ -206,12 +211,14 @@ class Loop:
     def _apply(self, piece: Aggregate) -> bool:
         """Bring one aggregate into Redis; False when the partition is read again from there."""
         partition = piece.batch.partition
+        self._limit.check(piece.batch)
         self._send_aside(partition, piece.late, piece.dead_letters)
         while True:
             outcome = self.store.apply(piece.batch)
             if outcome.kind in ("applied", "already"):
                 self.positions[partition] = piece.batch.next_offset
                 metrics.count_batch(piece.batch)
+                self._limit.add(piece.batch)
                 if partition in self._seen:
                     self._seen[partition].add(piece.batch.event_ids)
                 self._sent_aside.pop(partition, None)

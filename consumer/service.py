@@ -15,7 +15,13 @@ from consumer.broker.source import ClickSource, OffsetGapError
 from consumer.broker.topics import Topics
 from consumer.closing import PARTITION_COUNT_AGE_SECONDS, Closer
 from consumer.collector import settle_collector
-from consumer.errors import BrokerRefusedError, BrokerUnavailableError, FencedError, InvariantError
+from consumer.errors import (
+    BrokerRefusedError,
+    BrokerUnavailableError,
+    DeadLetterRatioError,
+    FencedError,
+    InvariantError,
+)
 from consumer.health import Readiness
 from consumer.loop import Loop, Source
 from contracts.settings import Settings
@@ -38,6 +44,7 @@ T = TypeVar("T")
 TRANSIENT: Final = (
     BrokerUnavailableError,
     BrokerRefusedError,
+    DeadLetterRatioError,
     StoreUnavailableError,
     StoreRefusedError,
 )

@@ -116,6 +116,12 @@ class Settings(BaseSettings):
         default=False,
         description="Count an event id once per bucket and partition; costs memory per event.",
     )
+    dead_letter_max_ratio: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Pause when more of the last 10,000 records are dead letters; 1 never does.",
+    )
     session_timeout_seconds: float = Field(
         default=10.0, ge=1, description="A consumer silent for so long is given up."
     )
@@ -126,7 +132,10 @@ class Settings(BaseSettings):
         default=None, description="Directory of a trained model; the shipped one when unset."
     )
     health_port: int | None = Field(
-        default=None, ge=0, le=65_535, description="Serve /healthz, /readyz and /metrics here when set."
+        default=None,
+        ge=0,
+        le=65_535,
+        description="Serve /healthz, /readyz and /metrics here when set.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level to log."

@@ -1,0 +1,49 @@
+"""When a share of dead letters pauses the pipeline."""
+
+import pytest
+
+from consumer.dead_letter_limit import LEAST_RECORDS, RECORDS_JUDGED, DeadLetterLimit
+from consumer.errors import DeadLetterRatioError
+from state.store import Batch
+
+
+def batch(counted: int, dead_letters: int) -> Batch:
+    return Batch(2, expected_offset=7, next_offset=9, counted=counted, dead_letters=dead_letters)
+
+
+def test_a_share_at_the_limit_passes_and_one_more_is_refused_with_the_place_named() -> None:
+    limit = DeadLetterLimit(0.5)
+    limit.check(batch(LEAST_RECORDS, LEAST_RECORDS))
+    with pytest.raises(DeadLetterRatioError, match="partition 2, from offset 7"):
+        limit.check(batch(LEAST_RECORDS, LEAST_RECORDS + 1))
+
+
+def test_few_records_are_no_sign() -> None:
+    DeadLetterLimit(0.1).check(batch(0, LEAST_RECORDS - 1))
+
+
+def test_what_was_refused_is_refused_again_and_does_not_count() -> None:
+    limit = DeadLetterLimit(0.5)
+    for _ in range(3):
+        with pytest.raises(DeadLetterRatioError, match="1,001 of the last 1,001"):
+            limit.check(batch(0, LEAST_RECORDS + 1))
+    limit.check(batch(LEAST_RECORDS, 1))
+
+
+def test_only_the_last_records_count() -> None:
+    limit = DeadLetterLimit(0.5)
+    limit.add(batch(0, 900))
+    limit.add(batch(RECORDS_JUDGED, 0))
+    limit.check(batch(0, RECORDS_JUDGED))
+    with pytest.raises(DeadLetterRatioError):
+        limit.check(batch(0, RECORDS_JUDGED + 1))
+
+
+def test_sound_batch_passes_whatever_was_before() -> None:
+    limit = DeadLetterLimit(0.0)
+    limit.add(batch(10, LEAST_RECORDS))
+    limit.check(batch(1, 0))
+
+
+def test_limit_of_one_never_pauses() -> None:
+    DeadLetterLimit(1.0).check(batch(0, 10 * LEAST_RECORDS))
