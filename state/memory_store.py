@@ -148,11 +148,15 @@ class MemoryStore:
     def _watermark(self, partition_count: int, now_ms: int) -> int | None:
         d, settings = self._d, self._settings
         active = [p for p in range(partition_count) if d.idle.get(p, now_ms) <= now_ms]
-        marks = [d.watermarks.get(p) for p in active]
+        # All idle: a replay holds at the lowest of all, a live topic goes on with the clock.
+        marks = [d.watermarks.get(p) for p in active] or [
+            w for p, w in d.watermarks.items() if p < partition_count
+        ]
         lowest = None if None in marks else min((m for m in marks if m is not None), default=None)
         if not active and d.is_live and d.front is not None:
             quiet = max(0, now_ms - d.front[1] - settings.idle_timeout_ms)
-            lowest = d.front[0] - settings.max_out_of_orderness_ms + quiet
+            gone_on = d.front[0] - settings.max_out_of_orderness_ms + quiet
+            lowest = gone_on if lowest is None else max(lowest, gone_on)
         known = [w for w in (lowest, d.forced_watermark, d.global_watermark) if w is not None]
         return max(known, default=None)
 

@@ -27,19 +27,25 @@ local function later(a, b)
 end
 
 local function global_watermark()
-  local watermarks, leases, lowest, all_idle = hash(KEYS[3]), hash(KEYS[4]), nil, true
+  local watermarks, leases = hash(KEYS[3]), hash(KEYS[4])
+  local lowest, lowest_of_all, all_idle = nil, nil, true
   for p = 0, tonumber(ARGV[2]) - 1 do
-    local lease = leases[tostring(p)]
+    local lease, watermark = leases[tostring(p)], tonumber(watermarks[tostring(p)])
+    if watermark and (not lowest_of_all or watermark < lowest_of_all) then
+      lowest_of_all = watermark
+    end
     if not lease or tonumber(lease) <= now then
       all_idle = false
-      local watermark = tonumber(watermarks[tostring(p)])
       if not watermark then lowest = nil break end
       if not lowest or watermark < lowest then lowest = watermark end
     end
   end
-  if all_idle and meta[6] == '1' then
-    local quiet = math.max(0, now - tonumber(meta[5]) - tonumber(ARGV[6]))
-    lowest = tonumber(meta[4]) - tonumber(ARGV[5]) + quiet
+  if all_idle then
+    lowest = lowest_of_all -- a replay holds here, a live topic goes on with the clock
+    if meta[6] == '1' then
+      local quiet = math.max(0, now - tonumber(meta[5]) - tonumber(ARGV[6]))
+      lowest = later(lowest, tonumber(meta[4]) - tonumber(ARGV[5]) + quiet)
+    end
   end
   return later(later(lowest, tonumber(meta[9])), tonumber(meta[7]))
 end

@@ -230,6 +230,21 @@ def test_all_idle_and_live_moves_on_by_the_time_elapsed(store: Store) -> None:
     assert seal(store, now=5000 + 6000 + 8000).bucket_ms == A
 
 
+def test_replay_that_went_idle_before_anyone_looked_closes_what_it_had_reached(
+    store: Store,
+) -> None:
+    # Partition 0 reached 21 s, partition 1 only 12 s; both are long idle at the first look.
+    old = 10**9
+    for p, reached in ((0, B + 11_000), (1, A + 12_000)):
+        watched = replace(batch(0, 1, reached, {(A, "crime"): 1}, p), front=(reached + 3000, old))
+        store.apply(watched)
+        store.renew_idle(p, 1, until_ms=10**12)
+    sealed = seal(store, now=old, partitions=2)
+    assert (sealed.bucket_ms, sealed.cells[0, 0]) == (A, 2)
+    store.commit(sealed, None)
+    assert waits(store, published=A, now=old, partitions=2), "no further than the slowest of all"
+
+
 def test_all_idle_after_a_replay_holds_until_finished_by_hand(store: Store) -> None:
     old = Batch(0, 0, 1, watermark_ms=2000, front=(5000, 10**9), cells={(A, "g"): clicks(1)})
     store.apply(old)
