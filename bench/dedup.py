@@ -33,7 +33,7 @@ START_MS: Final = 1_767_571_200_000
 POLL: Final = 20_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rec:
     offset: int
     timestamp: int

@@ -10,13 +10,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final
 
 from consumer import metrics
 from consumer.aggregate import Aggregate, Elsewhere, Record, aggregate_records, move_refused
 from consumer.dead_letter_limit import DeadLetterLimit
 from consumer.dedup import Seen
-from consumer.errors import BrokerUnavailableError, InvariantError
+from consumer.errors import InvariantError
+from consumer.idleness import Idleness
+from consumer.ports import Side, Source
 from contracts.clock import wall_clock_ms
 from contracts.settings import Settings
 from state.store import Progress, Store
@@ -29,59 +31,11 @@ POLL_TIMEOUT_MS: Final = 100
 MAX_CELLS: Final = 2_000
 """Most cells of one script call: bounds how long Redis is busy with it (a few ms)."""
 
-IDLE_LEASE_MS: Final = 2_000
-"""How long a partition stays idle without renewal, ms: a dead owner must not leave it so."""
-
-IDLE_CHECK_SECONDS: Final = 0.5
-"""How often the ends of quiet partitions are asked for, seconds."""
-
-AWAY_CHECK_SECONDS: Final = 2.0
-"""The same while they can't be had, seconds: asking takes as long, and the rest goes on."""
-
 COMMIT_SECONDS: Final = 5.0
 """How often offsets are committed to Kafka, for lag tools, seconds."""
 
 WAIT_SECONDS: Final = 0.02
 """Pause before a batch that touches a closed, unpublished bucket is read again, seconds."""
-
-
-class Source(Protocol):
-    """The clicks topic, as `consumer.broker.source.ClickSource` has it."""
-
-    @property
-    def owned(self) -> frozenset[int]: ...  # noqa: D102
-    @property
-    def unplaced(self) -> frozenset[int]: ...  # noqa: D102
-    def poll(self, timeout_ms: int) -> Mapping[int, Sequence[Record]]: ...  # noqa: D102
-    def position(self, partition: int) -> int | None: ...  # noqa: D102
-    def seek(self, partition: int, offset: int) -> None: ...  # noqa: D102
-    def pause_only(self, partitions: set[int]) -> None: ...  # noqa: D102
-    def end_offsets(self, partitions: set[int]) -> dict[int, int]: ...  # noqa: D102
-    def begin_offsets(self, partitions: set[int]) -> dict[int, int]: ...  # noqa: D102
-    def commit(self, offsets: Mapping[int, int]) -> None: ...  # noqa: D102
-
-
-class Side(Protocol):
-    """The late and dead-letter topics."""
-
-    def send(  # noqa: D102
-        self, partition: int, late: Sequence[Elsewhere], dead_letters: Sequence[Elsewhere]
-    ) -> None: ...
-
-
-@dataclass(slots=True)
-class Quiet:
-    """Since when a partition has been quiet, monotonic seconds.
-
-    Attributes:
-        event_at: The last event, or the last time when none could have been seen.
-        reachable_at: Since when its end could be had whenever it was asked for.
-        is_away: Whether its end could not be had when last asked for.
-    """
-
-    event_at: float
-    reachable_at: float | None = None
-    is_away: bool = False
 
 
 @dataclass(slots=True)
@@ -103,14 +57,16 @@ class Loop:
     sleep: Callable[[float], None] = time.sleep
     positions: dict[int, int] = field(default_factory=dict)
     last_record_at: float = 0.0
-    _quiet: dict[int, Quiet] = field(default_factory=dict)
     _sent_aside: dict[int, set[int]] = field(default_factory=dict)
     _seen: dict[int, Seen] = field(default_factory=dict)  # with `dedup` only
-    _checked_at: float = 0.0
     _committed_at: float = 0.0
     _limit: DeadLetterLimit = field(init=False)
+    _idleness: Idleness = field(init=False)
 
     def __post_init__(self) -> None:
+        self._idleness = Idleness(
+            self.settings, self.source, self.store, self.monotonic, self.wall_ms
+        )
         self._limit = DeadLetterLimit(self.settings.dead_letter_max_ratio)
 
     def step(self) -> int:
@@ -135,7 +91,9 @@ class Loop:
         if polled:
             self.last_record_at = self.monotonic()
         self._skip_control_records(progress, set(polled) | moved)
-        self._renew_idle(progress)
+        if self._idleness.is_due():
+            metrics.show_progress(progress, self.positions, self.wall_ms())
+            self._idleness.renew(progress, self.positions)
         self._pause_ahead(progress)
         self._commit()
         return applied
@@ -150,9 +108,9 @@ class Loop:
             if partition in unplaced or self.positions.get(partition) != stored:
                 self._seek(partition, stored)
                 moved.add(partition)
-        for partition in set(self._quiet) - owned:
+        for partition in self._idleness.partitions - owned:
             self.positions.pop(partition, None)
-            del self._quiet[partition]
+            self._idleness.forget(partition)
         return moved
 
     def _seek(self, partition: int, offset: int) -> None:
@@ -161,7 +119,7 @@ class Loop:
             self._seen[partition] = Seen(event_ids)
         self.source.seek(partition, offset)
         self.positions[partition] = offset
-        self._quiet[partition] = Quiet(self.monotonic())
+        self._idleness.restart(partition)
 
     def _ingest(self, partition: int, records: Sequence[Record], progress: Progress) -> int:
         end = self.source.position(partition)
@@ -177,7 +135,7 @@ class Loop:
             if not self._apply(piece):
                 return 0
             if piece.batch.watermark_ms is not None:
-                self._quiet[partition].event_at = self.monotonic()
+                self._idleness.note_event(partition)
         return len(records)
 
     def _pieces(
@@ -256,49 +214,6 @@ class Loop:
                 watermark = progress.watermarks.get(partition)
                 self._apply(self._pieces(partition, [], (start, end), watermark)[0])
 
-    def _renew_idle(self, progress: Progress) -> None:
-        """Renew the lease of partitions that are read to their end and quiet for long enough."""
-        now = self.monotonic()
-        timeout = self.settings.idle_timeout_seconds
-        if now - self._checked_at < IDLE_CHECK_SECONDS:
-            return
-        self._checked_at = now
-        metrics.show_progress(progress, self.positions, self.wall_ms())
-        silent = {p for p, quiet in self._quiet.items() if now - quiet.event_at >= timeout}
-        silent |= {
-            p for p, quiet in self._quiet.items()
-            if quiet.is_away or self._is_far_behind(p, progress)
-        }  # fmt: skip
-        if not silent:
-            return
-        checked_ms = self.wall_ms()
-        try:
-            ends = self.source.end_offsets(silent)
-        except BrokerUnavailableError:
-            self._start_clocks_anew()
-            return
-        for partition, end in ends.items():
-            quiet = self._quiet[partition]
-            quiet.is_away = False
-            quiet.reachable_at = quiet.reachable_at if quiet.reachable_at is not None else now
-            is_silent = now - quiet.event_at >= timeout or now - quiet.reachable_at >= timeout
-            at = self.positions.get(partition)
-            if is_silent and at == end and self.source.position(partition) == end:
-                self.store.renew_idle(partition, at, checked_ms + IDLE_LEASE_MS)
-
-    def _start_clocks_anew(self) -> None:
-        """Unreachable is not idle; it is asked again, so that the clocks start when it is back."""
-        now = self.monotonic()
-        self._checked_at = now + AWAY_CHECK_SECONDS - IDLE_CHECK_SECONDS
-        for partition in self._quiet:
-            self._quiet[partition] = Quiet(now, is_away=True)
-
-    def _is_far_behind(self, partition: int, progress: Progress) -> bool:
-        """Say whether a live partition only gets events that are old, or dead letters."""
-        watermark = progress.watermarks.get(partition)
-        drift_ms = self.settings.max_partition_drift_buckets * self.settings.bucket_ms
-        return progress.is_live and watermark is not None and watermark < self.wall_ms() - drift_ms
-
     def _pause_ahead(self, progress: Progress) -> None:
         """Pause partitions far ahead of the global watermark: bounds the open buckets."""
         slowest = progress.global_watermark_ms
@@ -309,7 +224,7 @@ class Loop:
                 is_ahead = progress.watermarks.get(p, slowest) > slowest + drift_ms
                 if is_ahead and at >= progress.restored_cut.get(p, 0):
                     ahead.add(p)
-                    self._quiet[p] = Quiet(self.monotonic())
+                    self._idleness.restart(p)
         self.source.pause_only(ahead)
 
     def _commit(self) -> None:

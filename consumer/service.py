@@ -23,7 +23,8 @@ from consumer.errors import (
     InvariantError,
 )
 from consumer.health import Readiness
-from consumer.loop import Loop, Source
+from consumer.loop import Loop
+from consumer.ports import Source
 from contracts.settings import Settings
 from model.artifact import ModelRefusedError
 from model.forecaster import Forecaster

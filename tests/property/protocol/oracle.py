@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from consumer.loop import IDLE_LEASE_MS
+from consumer.idleness import IDLE_LEASE_MS
 from contracts.buckets import bucket_start, is_late
 from tests.property.protocol.broker import LogRecord, Published
 from tests.property.protocol.forecaster import link

@@ -162,9 +162,17 @@ class World:
     log: Log
     store: WatchedStore
     side: SideLog
-    loop: Loop
+    loop: Loop = field(init=False)
     elapsed: float = 0.0
     wall_ms: int = 0
+
+    def __post_init__(self) -> None:
+        self.loop = Loop(
+            self.settings, self.log, self.store, self.side, threading.Event(),
+            monotonic=lambda: BEGAN + self.elapsed,
+            wall_ms=lambda: self.wall_ms,
+            sleep=self.pass_time,
+        )  # fmt: skip
 
     def pass_time(self, seconds: float) -> None:
         self.elapsed += seconds
@@ -190,9 +198,4 @@ def make_world(*partitions: int, **changes: object) -> World:
     store.open()
     log, side = Log(steps), SideLog(steps)
     log.assign(*partitions)
-    loop = Loop(settings, log, store, side, threading.Event())
-    world = World(settings, steps, log, store, side, loop)
-    loop.monotonic = lambda: BEGAN + world.elapsed
-    loop.wall_ms = lambda: world.wall_ms
-    loop.sleep = world.pass_time
-    return world
+    return World(settings, steps, log, store, side)
