@@ -6,7 +6,8 @@ UV := $(UV_DIR)/bin/uv
 ENVIRONMENT := .venv/.synced
 BIN := .venv/bin
 
-# Empty SECONDS: until Ctrl-C. ARGS go to pytest, as in `make test ARGS='-k watermark'`.
+# Empty SECONDS: until Ctrl-C (soak: 1800). ARGS go to pytest, as in `make test ARGS='-k watermark'`,
+# or to the soak, as in `make soak ARGS='--schedules 500'`.
 SECONDS ?=
 SEED ?=
 ARGS ?=
@@ -15,7 +16,7 @@ export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench install clean
+.PHONY: help demo test check format bench soak install clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +42,9 @@ bench: $(ENVIRONMENT) ## Every benchmark in bench/; each prints its figures
 	  [ -e "$$path" ] || { echo "no benchmark in bench/"; break; }; \
 	  name=$${path#bench/}; echo "== $${name%.py}"; $(BIN)/python -m "bench.$${name%.py}"; \
 	done
+
+soak: $(ENVIRONMENT) ## Random faults on real processes, then the exactness report (SECONDS=1800, SEED=)
+	@exec $(BIN)/python -m tests.faults.soak $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 install: $(ENVIRONMENT) ## Only the environment, .venv
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -148,9 +149,10 @@ class ClickSender:
             )
 
     def close(self) -> None:
-        """Let go of the client."""
+        """Let go of the client; what Kafka has not acknowledged by now is in doubt already."""
         if self._producer is not None:
-            self._producer.close(timeout=1)
+            with suppress(kafka_errors.KafkaTimeoutError):
+                self._producer.close(timeout=1)
 
     def _hand_over(self, outgoing: Outgoing, rows: range) -> None:
         send, topic = self._producer.send, self._settings.topic_clicks

@@ -24,7 +24,7 @@ _FORMAT_SECONDS: Final = 60
 
 # The session timeout is what a restart after a crash waits for (9 s by default): the controller
 # lets nobody register under a broker's id before it. Timed-out transactions are looked for every
-# second (10 s by default): so long may a dead forecaster's hold subscribers up beyond their timeout.
+# second (10 s by default): so long may a dead forecaster's hold subscribers up past its timeout.
 _KAFKA_PROPERTIES: Final = """\
 process.roles=broker,controller
 node.id=1

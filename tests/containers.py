@@ -4,13 +4,16 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from stack.ports import pick_port
 from stack.probe import kafka_answers, redis_answers
 from stack.runner import Endpoints
+
+if TYPE_CHECKING:
+    from testcontainers.core.container import DockerContainer
 
 KAFKA_IMAGE: Final = os.environ.get("GENRECAST_TEST_KAFKA_IMAGE", "apache/kafka:4.1.0")
 REDIS_IMAGE: Final = os.environ.get("GENRECAST_TEST_REDIS_IMAGE", "redis:8.2-bookworm")
@@ -42,12 +45,10 @@ def require_engine() -> None:
     pytest.skip(reason)
 
 
-@contextmanager
-def containers() -> Iterator[Endpoints]:
-    """Run Kafka and Redis in containers, on free ports of this machine."""
+def kafka_container(port: int) -> "DockerContainer":
+    """A broker that clients reach on a port of this machine; not started."""
     from testcontainers.core.container import DockerContainer
 
-    port = pick_port()
     kafka = DockerContainer(KAFKA_IMAGE).with_bind_ports(9092, port)
     variables = {
         "KAFKA_NODE_ID": "1",
@@ -67,18 +68,37 @@ def containers() -> Iterator[Endpoints]:
         "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
         "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
         "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+        "KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
     }
     for name, value in variables.items():
         kafka = kafka.with_env(name, value)
-    with kafka, DockerContainer(REDIS_IMAGE).with_exposed_ports(6379) as redis:
-        endpoints = Endpoints(
-            f"127.0.0.1:{port}", f"redis://127.0.0.1:{redis.get_exposed_port(6379)}/0"
-        )
-        _wait_until_up(endpoints)
+    return kafka
+
+
+def redis_container(port: int) -> "DockerContainer":
+    """A Redis with an AOF, on a port of this machine; not started."""
+    from testcontainers.core.container import DockerContainer
+
+    command = "redis-server --protected-mode no --appendonly yes --maxmemory-policy noeviction"
+    return DockerContainer(REDIS_IMAGE).with_bind_ports(6379, port).with_command(command)
+
+
+@contextmanager
+def containers() -> Iterator[Endpoints]:
+    """Run Kafka and Redis in containers, on free ports of this machine."""
+    kafka_port, redis_port = pick_port(), pick_port()
+    with kafka_container(kafka_port), redis_container(redis_port):
+        endpoints = Endpoints(f"127.0.0.1:{kafka_port}", f"redis://127.0.0.1:{redis_port}/0")
+        wait_until_up(endpoints)
         yield endpoints
 
 
-def _wait_until_up(endpoints: Endpoints) -> None:
+def wait_until_up(endpoints: Endpoints) -> None:
+    """Wait until both answer.
+
+    Raises:
+        AssertionError: They do not.
+    """
     deadline = time.monotonic() + START_SECONDS
     while not (kafka_answers(endpoints.kafka_bootstrap) and redis_answers(endpoints.redis_url)):
         assert time.monotonic() < deadline, f"containers do not answer: {endpoints}"

@@ -1,0 +1,127 @@
+"""The broker crashed, restarted, away; topics lost, cut short, grown, made anew."""
+
+import time
+
+import pytest
+from kafka import TopicPartition
+
+from consumer.cli import EXIT_FAILED
+from feed.client import ForecastFeed
+from tests.faults.lab import Lab
+from tests.faults.trial import TRAFFIC, Trial, click
+
+pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.timeout(300)]
+
+START_MS = 1_772_474_400_000
+"""A time in the past, epoch ms, where a bucket begins."""
+
+AWAY_SECONDS = 15.0
+"""How long the broker is away, and then it starts: longer than the clients' own time-outs."""
+
+
+@pytest.mark.parametrize("is_crash", [True, False], ids=["SIGKILL", "SIGTERM"])
+def test_counts_are_exact_over_a_restart_of_the_broker(
+    lab: Lab, trial: Trial, is_crash: bool
+) -> None:
+    trial.consume()
+    trial.consume()
+    trial.simulate("--events", 8_000, "--rate", 1_000, *TRAFFIC)
+    trial.wait_for_buckets(3)
+    lab.restart_kafka(is_crash=is_crash)
+    trial.assert_exact()
+
+
+def test_a_broker_away_for_long_is_waited_for_and_nobody_grows(lab: Lab, trial: Trial) -> None:
+    consumers = [trial.consume(), trial.consume()]
+    simulator = trial.simulate("--events", 20_000, "--rate", 500, *TRAFFIC)
+    trial.wait_for_buckets(3)
+    lab.stop_kafka()
+    time.sleep(AWAY_SECONDS)
+    assert [member.poll() for member in (*consumers, simulator)] == [None] * 3, trial.describe()
+    assert "not ready" in trial.log_text()
+    lab.start_kafka()
+    trial.assert_exact()
+    assert simulator.peak_rss_bytes < 300_000_000
+
+
+def test_subscribers_go_on_after_a_forecaster_died_in_its_transaction(
+    lab: Lab, trial: Trial
+) -> None:
+    victim = trial.consume(seam=("--at", "inside-transaction:3", "--do", "kill"))
+    trial.simulate("--events", 4_000, "--rate", 2_000, *TRAFFIC)
+    trial.wait_for(lambda: victim.poll() is not None, "the death inside the transaction")
+    died_at = time.monotonic()
+    tps = [TopicPartition(trial.settings.topic_buckets, 0)]
+    # Nobody takes over: the broker alone ends the transaction, after its timeout.
+    trial.wait_for(lambda: trial.is_settled(tps), "the end of the hanging transaction")
+    held_up = time.monotonic() - died_at
+    assert held_up < trial.settings.transaction_timeout_seconds + 20
+    with ForecastFeed(trial.settings, from_beginning=True) as feed:
+        seen = {forecast.bucket_start for forecast in feed.poll(5_000)}
+    assert len(seen) == 2  # what was committed before, and nothing of the third
+    trial.consume()
+    trial.assert_exact()
+
+
+@pytest.mark.parametrize("name", ["late", "dead_letter"])
+def test_an_unwritable_side_topic_pauses_and_nothing_is_swallowed(trial: Trial, name: str) -> None:
+    topic = getattr(trial.settings, f"topic_{name}")
+    trial.consume()
+    trial.write((0, click(START_MS)))
+    trial.wait_for(lambda: _offset(trial, 0) == 1, "the first record")
+    trial.with_admin(lambda admin: admin.delete_topics([topic]))
+    trial.write((0, click(START_MS + 200_000)), (0, click(START_MS + 100)), (0, b"no JSON"))
+    trial.write((0, click(START_MS + 200_001)))
+    trial.wait_for_log("not ready: writing late events and dead letters")
+    assert _offset(trial, 0) < 5
+    trial.make_topics({name: 1})
+    outcome = trial.assert_exact()
+    assert (len(outcome.clicks), _offset(trial, 0)) == (5, 5)
+
+
+def test_records_that_retention_took_are_named_and_the_rest_is_counted(trial: Trial) -> None:
+    first = trial.consume()
+    trial.write(*((0, click(START_MS + n)) for n in range(10)))
+    trial.wait_for(lambda: _offset(trial, 0) == 10, "the first ten")
+    first.kill()
+    trial.write(*((0, click(START_MS + n)) for n in range(10, 30)))
+    clicks = TopicPartition(trial.settings.topic_clicks, 0)
+    trial.with_admin(lambda admin: admin.delete_records({clicks: 25}))
+    trial.consume()
+    trial.wait_for_log("partition 0: offsets 10-24 are lost, retention passed them")
+    outcome = trial.drain()
+    assert sum(forecast.observed_clicks for forecast in outcome.forecasts) == 10 + 5
+    assert _offset(trial, 0) == 30
+
+
+def test_a_topic_that_was_made_anew_stops_the_consumer_with_a_message(trial: Trial) -> None:
+    first = trial.consume()
+    trial.write(*((0, click(START_MS + n)) for n in range(10)))
+    trial.wait_for(lambda: _offset(trial, 0) == 10, "the first ten")
+    first.kill()
+    trial.with_admin(lambda admin: admin.delete_topics([trial.settings.topic_clicks]))
+    trial.make_topics({"clicks": 4})
+    trial.write((0, click(START_MS)))
+    second = trial.consume()
+    trial.wait_for(lambda: second.poll() is not None, "the refusal")
+    assert second.exit_code == EXIT_FAILED, trial.describe()
+    assert "the topic was recreated. Use another GENRECAST_APP" in trial.log_text()
+
+
+def test_partitions_that_are_added_are_read_and_hold_the_watermark(trial: Trial) -> None:
+    trial.consume()
+    trial.consume()
+    trial.write(*((p, click(START_MS + 100_000 * n)) for n in range(3) for p in range(4)))
+    trial.wait_for_buckets(3)
+    trial.with_admin(lambda admin: admin.create_partitions({trial.settings.topic_clicks: 6}))
+    trial.wait_for(lambda: len(trial.log_ends()) == 6, "the new partitions")
+    later = START_MS + 300_000
+    trial.write(*((p, click(later, "drama")) for p in (4, 5, 0, 1, 2, 3)))
+    outcome = trial.assert_exact()
+    assert sum(f.observed_clicks for f in outcome.forecasts if f.genre == "drama") == 6
+    assert outcome.progress.offsets.keys() == set(range(6))
+
+
+def _offset(trial: Trial, partition: int) -> int:
+    progress = trial.progress()
+    return progress.offsets.get(partition, 0) if progress else 0

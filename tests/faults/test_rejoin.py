@@ -1,0 +1,40 @@
+"""A rejoin that takes longer than one poll is not forgotten."""
+
+import time
+from collections.abc import Callable
+from operator import methodcaller
+
+import pytest
+from kafka.admin import NewPartitions
+
+from consumer.broker.source import ClickSource
+from tests.faults.lab import CALM_SECONDS
+from tests.faults.trial import Trial
+
+pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.timeout(240)]
+
+SHORT_MS = 1
+"""Ends while the broker still gathers the group."""
+
+
+def poll_until_owned(source: ClickSource, partitions: set[int]) -> None:
+    deadline = time.monotonic() + CALM_SECONDS
+    while source.owned != partitions:
+        assert time.monotonic() < deadline, f"owns {set(source.owned)}, not {partitions}"
+        source.poll(SHORT_MS)
+
+
+def test_added_partitions_are_taken_up_however_short_the_polls(
+    make_trial: Callable[..., Trial],
+) -> None:
+    trial = make_trial(partitions=1)
+    topic = trial.settings.topic_clicks
+    source = ClickSource(trial.settings)
+    try:
+        poll_until_owned(source, {0})
+        for count in range(2, 5):
+            wanted = {topic: NewPartitions(count)}
+            trial.with_admin(methodcaller("create_partitions", wanted))
+            poll_until_owned(source, set(range(count)))
+    finally:
+        source.close()
