@@ -35,6 +35,7 @@ SHOWN: Final = (
     "owned offsets are compared",
     "records in hand are read again",
     "side topics acknowledge first",
+    "event ids are stored with the counts",
     "away is not idle",
 )
 """Rules whose absence shows soon; the others need thousands of schedules, or luck."""

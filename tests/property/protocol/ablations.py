@@ -22,6 +22,7 @@ NEVER_MS: Final = 10**15
 """A time that no run reaches, epoch ms."""
 
 _apply, _seal, _renew = StorePort.apply, StorePort.seal, StorePort.renew_idle
+_read_event_ids = StorePort.read_event_ids
 _place, _send = Loop._place, SidePort.send
 
 
@@ -44,6 +45,10 @@ def _nothing_skipped(self: StorePort, batch: Batch) -> ApplyOutcome:
 
 def _idle_for_ever(self: StorePort, partition: int, expected_offset: int, until_ms: int) -> bool:
     return _renew(self, partition, expected_offset, until_ms + NEVER_MS)
+
+
+def _no_event_ids(self: StorePort, partition: int) -> tuple[int, dict[int, bytes]]:
+    return _read_event_ids(self, partition)[0], {}
 
 
 def _seal_with(
@@ -140,6 +145,9 @@ RULES: Final[dict[str, Without]] = {
     "owned offsets are compared": lambda: patch.object(Loop, "_place", _trust_positions),
     "records in hand are read again": lambda: patch.object(Loop, "step", Loop._step),
     "side topics acknowledge first": lambda: patch.object(SidePort, "send", _acknowledged_later),
+    "event ids are stored with the counts": lambda: patch.object(
+        StorePort, "read_event_ids", _no_event_ids
+    ),
     "away is not idle": lambda: patch.object(SourcePort, "_available", _available_for_ever),
 }
 """What each rule is called, and how to run without it."""

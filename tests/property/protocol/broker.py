@@ -20,6 +20,7 @@ class LogRecord:
     value: bytes | None = None
     event_ms: int = 0
     genres: tuple[str, ...] = ()
+    event_id: str = ""
     is_in_order: bool = True
     key: bytes | None = None
 

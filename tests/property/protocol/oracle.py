@@ -145,6 +145,7 @@ class Oracle:
         counted: collections.Counter[tuple[int, str]] = collections.Counter()
         late: set[tuple[int, int]] = set()
         dead_letters: set[tuple[int, int]] = set()
+        seen: set[tuple[int, int, str]] = set()
         for p, partition in enumerate(self._world.broker.partitions):
             for record, is_log_late in self._clicks(partition.log):
                 bucket = bucket_start(record.event_ms, self._world.settings.bucket_ms)
@@ -153,6 +154,9 @@ class Oracle:
                     if not is_log_late:
                         self._check_not_false(p, record, bucket)
                     continue
+                if self._world.settings.dedup and (p, bucket, record.event_id) in seen:
+                    continue
+                seen.add((p, bucket, record.event_id))
                 counted.update((bucket, genre) for genre in record.genres)
             dead_letters |= {(p, r.offset) for r in partition.log if r.kind == "invalid"}
         self._compare("LATE", self._world.broker.late, late)

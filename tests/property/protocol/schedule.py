@@ -84,6 +84,7 @@ class Schedule:
         is_backfill: Whether events are from long ago, in batches with pauses between.
         window_buckets: A short one is reset by gaps.
         max_genres: A small one brings `(other)`.
+        dedup: Whether repeated events, of which there are some then, count once.
     """
 
     seed: int
@@ -94,6 +95,7 @@ class Schedule:
     is_backfill: bool
     window_buckets: int
     max_genres: int
+    dedup: bool
     faults: tuple[Fault, ...]
 
 
@@ -174,6 +176,7 @@ def make_schedule(choose: Chooser, seed: int) -> Schedule:
         is_backfill=is_backfill,
         window_buckets=choose.one_of([400, 400, 400, 12]),
         max_genres=choose.one_of([100, 100, 100, 2]),
+        dedup=choose.one_of([False, True]),
         faults=tuple(sorted(choose.several(fault, 0, MOST_FAULTS), key=_when)),
     )
 

@@ -22,6 +22,9 @@ BATCH_SECONDS: Final = 40
 IN_ORDER_SECONDS: Final = 15
 """How late after its event time a record may arrive and still count as normal, seconds."""
 
+REPEATED: Final = 0.2
+"""Share of events that are sent twice, where repeated ones count once."""
+
 MALFORMED: Final = (None, b"", b"{", b"[]", b'{"event_time": 5}', b"\xff\xfe")
 """Values that are no click events."""
 
@@ -83,6 +86,9 @@ class Producers:
                 }
             )
         self._sent.append((now_ms + delay_ms, p, event_ms, value))
+        if self._schedule.dedup and chance.random() < REPEATED:
+            again_ms = delay_ms + chance.choice((0, 1000, 5000))
+            self._sent.append((now_ms + again_ms, p, event_ms, value))
 
     def _event_time(self, traffic: Traffic, now_ms: int) -> int:
         chance = self._random
@@ -115,9 +121,15 @@ class Producers:
         is_in_order = is_soon and event_ms >= self._furthest_ms[p] - self._ooo_ms
         if is_click:
             self._furthest_ms[p] = max(self._furthest_ms[p], min(event_ms, now_ms))
-        genres = tuple(orjson.loads(value)["genres"]) if is_click and value else ()
+        genres: tuple[str, ...] = ()
+        event_id = ""
+        if is_click and value:
+            fields = orjson.loads(value)
+            genres, event_id = tuple(fields["genres"]), fields["event_id"]
         kind = "click" if is_click else "invalid"
-        log.append(LogRecord(len(log), now_ms, kind, value, event_ms, genres, is_in_order))
+        log.append(
+            LogRecord(len(log), now_ms, kind, value, event_ms, genres, event_id, is_in_order)
+        )
         self._maybe_control(log, now_ms)
 
     def _maybe_control(self, log: list[LogRecord], now_ms: int) -> None:

@@ -36,7 +36,7 @@ MAX_TURNS: Final = 200_000
 
 
 @functools.lru_cache(maxsize=64)
-def settings_of(window_buckets: int, max_genres: int, redis_url: str) -> Settings:
+def settings_of(window_buckets: int, max_genres: int, *, dedup: bool, redis_url: str) -> Settings:
     """Return the settings of a run: buckets of 10 s and short timeouts."""
     return Settings.model_validate(
         {
@@ -49,6 +49,7 @@ def settings_of(window_buckets: int, max_genres: int, redis_url: str) -> Setting
             "max_partition_drift_buckets": 7,
             "window_buckets": window_buckets,
             "max_genres": max_genres,
+            "dedup": dedup,
             "horizon": 1,
             "quantiles": "0.5",
         }
@@ -71,7 +72,12 @@ class World:
         trace: Callable[[str], None] | None = None,
     ) -> None:
         self.schedule = schedule
-        self.settings = settings_of(schedule.window_buckets, schedule.max_genres, redis_url)
+        self.settings = settings_of(
+            schedule.window_buckets,
+            schedule.max_genres,
+            dedup=schedule.dedup,
+            redis_url=redis_url,
+        )
         self.now_ms = START_MS
         self.counts: collections.Counter[str] = collections.Counter()
         self.noise = random.Random(f"{schedule.seed} noise")
