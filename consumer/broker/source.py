@@ -21,6 +21,9 @@ METADATA_MAX_AGE_MS: Final = 2_000
 REQUEST_TIMEOUT_MS: Final = 15_000
 """How long one request to Kafka may take, ms."""
 
+MAX_POLL_INTERVAL_MS: Final = 60_000
+"""Longest step of the loop, ms; the client waits as long, and 5 s, for a lost answer to a join."""
+
 END_OFFSETS_TIMEOUT_MS: Final = 2_000
 """How long asking for a log's end may take, ms: it decides about idleness, soon asked again."""
 
@@ -43,6 +46,7 @@ class ClickSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._owned: set[int] = set()
         self._unplaced: set[int] = set()
         self._paused: set[int] = set()
+        self._revoked_in: int | None = None
         with translated("connecting to Kafka"):
             self._consumer = KafkaConsumer(
                 **client_options(settings),
@@ -56,6 +60,7 @@ class ClickSource(ConsumerRebalanceListener):  # type: ignore[misc]
                 max_partition_fetch_bytes=MAX_FETCH_BYTES,
                 metadata_max_age_ms=METADATA_MAX_AGE_MS,
                 request_timeout_ms=REQUEST_TIMEOUT_MS,
+                max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
                 session_timeout_ms=to_ms(settings.session_timeout_seconds),
                 heartbeat_interval_ms=to_ms(settings.session_timeout_seconds / 5),
                 reconnect_backoff_max_ms=1_000,
@@ -76,6 +81,7 @@ class ClickSource(ConsumerRebalanceListener):  # type: ignore[misc]
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Forget partitions; nothing of theirs is in hand between two polls."""
         with self._lock:
+            self._revoked_in = self._consumer._coordinator._generation.generation_id
             for tp in revoked:
                 self._owned.discard(tp.partition)
                 self._unplaced.discard(tp.partition)
@@ -127,13 +133,13 @@ class ClickSource(ConsumerRebalanceListener):  # type: ignore[misc]
             fetcher._next_partition_records = None
 
     def _go_on_joining(self) -> None:
-        """Keep the client at a join that it began because the topic's partitions changed.
+        """Keep the client at a join that it began, or that a revocation makes necessary.
 
-        It forgets such a join when that takes longer than one poll (3.0.12), and then waits
-        without partitions and without heartbeats for ever.
+        It forgets one that takes longer than one poll (3.0.12), and then waits without partitions
+        and without heartbeats for ever. What was revoked is nobody's until the next generation.
         """
         coordinator = self._consumer._coordinator
-        if coordinator.rejoining:
+        if coordinator.rejoining or self._revoked_in == coordinator._generation.generation_id:
             coordinator.request_rejoin()
 
     def _by_partition(self, polled: Mapping[TopicPartition, Records]) -> dict[int, Records]:

@@ -150,11 +150,11 @@ def remember_consumers() -> None:
 
 
 def shorten_poll_interval(milliseconds: int) -> None:
-    """Have the group give this member up when it does not poll for so long (300 s by default)."""
+    """Have the group give this member up when it does not poll for so long."""
     made: Wrapped = kafka.KafkaConsumer.__init__
 
     def make(self: Any, *topics: Any, **options: Any) -> None:  # noqa: ANN401 (passed through)
-        made(self, *topics, **options, max_poll_interval_ms=milliseconds)
+        made(self, *topics, **options | {"max_poll_interval_ms": milliseconds})
 
     kafka.KafkaConsumer.__init__ = make
 

@@ -38,3 +38,27 @@ def test_added_partitions_are_taken_up_however_short_the_polls(
             poll_until_owned(source, set(range(count)))
     finally:
         source.close()
+
+
+def test_revoked_partitions_get_an_owner_though_the_client_forgets_to_rejoin(
+    make_trial: Callable[..., Trial],
+) -> None:
+    trial = make_trial(partitions=2)
+    first = ClickSource(trial.settings)
+    second = ClickSource(trial.settings)
+    try:
+        poll_until_owned(first, {0, 1})
+        deadline = time.monotonic() + CALM_SECONDS
+        while len(first.owned) == 2:
+            assert time.monotonic() < deadline, "nothing is revoked for the second member"
+            second.poll(SHORT_MS)
+            first.poll(SHORT_MS)
+        first._consumer._coordinator.rejoin_needed = False
+        while not second.owned:
+            assert time.monotonic() < deadline, f"{set(first.owned)} of 2 partitions are owned"
+            first.poll(SHORT_MS)
+            second.poll(SHORT_MS)
+        assert first.owned | second.owned == {0, 1}
+    finally:
+        first.close()
+        second.close()
