@@ -11,6 +11,7 @@ from typing import Final
 import click
 
 from consumer.health import Readiness, serve_health
+from contracts.kafka_log import quiet_kafka_log
 from contracts.options import ConfigurationError, with_settings
 from contracts.settings import Settings
 
@@ -25,7 +26,7 @@ def set_up_logging(settings: Settings) -> None:
         level=settings.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    quiet_kafka_log()
 
 
 @click.command()

@@ -1,7 +1,6 @@
 """`genrecast verify` and `genrecast rebuild`."""
 
 import json
-import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from typing import Final
 
 import click
 
+from contracts.kafka_log import quiet_kafka_log
 from contracts.moments import Moment, moment_text
 from contracts.options import with_settings
 from contracts.settings import Settings
@@ -60,7 +60,7 @@ def _one_message(command: str) -> Iterator[None]:
     from consumer.errors import BrokerRefusedError, BrokerUnavailableError, InvariantError
     from state.store import StoreError
 
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    quiet_kafka_log()
     try:
         yield
     except (BrokerRefusedError, BrokerUnavailableError, InvariantError, StoreError) as error:

@@ -11,6 +11,7 @@ from typing import Final
 
 import click
 
+from contracts.kafka_log import quiet_kafka_log
 from contracts.options import with_settings
 from contracts.settings import Settings
 
@@ -121,7 +122,7 @@ def _follow(
 def _quiet_client() -> None:
     """Errors of the client reach people in our words, once."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="genrecast: %(message)s")
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    quiet_kafka_log()
 
 
 class _Complaint:

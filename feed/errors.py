@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 from kafka import errors
 
+from contracts.kafka_log import explain, explain_refusal
+
 
 class FeedUnavailableError(Exception):
     """Kafka does not answer, or the topic is not there yet: try again later."""
@@ -24,6 +26,6 @@ def translated(doing: str) -> Iterator[None]:
         errors.SaslAuthenticationFailedError,
         errors.UnsupportedSaslMechanismError,
     ) as error:
-        raise FeedRefusedError(f"{doing}: Kafka refuses: {error}") from error
+        raise FeedRefusedError(f"{doing}: Kafka refuses: {explain_refusal(error)}") from error
     except (errors.KafkaError, OSError) as error:
-        raise FeedUnavailableError(f"{doing}: {type(error).__name__}: {error}") from error
+        raise FeedUnavailableError(f"{doing}: {explain(error)}") from error

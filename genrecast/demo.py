@@ -1,6 +1,5 @@
 """The demo's course: start the parts, show forecasts come true, stop, hold the books together."""
 
-import logging
 import signal
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from rich.console import Console
 
 from contracts.clock import wall_clock_ms
 from contracts.forecasts import GenreForecast
+from contracts.kafka_log import quiet_kafka_log
 from contracts.settings import Settings
 from feed.client import ForecastFeed
 from feed.errors import FeedUnavailableError
@@ -72,7 +72,7 @@ class DemoPlan:
 
 def run_demo(plan: DemoPlan) -> int:
     """Run the demo; return the exit status, 0 when every event is accounted for."""
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    quiet_kafka_log()
     console = Console(highlight=False)
     stop = threading.Event()
     try:

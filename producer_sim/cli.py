@@ -12,6 +12,7 @@ import click
 import orjson
 
 from contracts.clock import MS_PER_SECOND, wall_clock_ms
+from contracts.kafka_log import quiet_kafka_log
 from contracts.moments import Moment
 from contracts.options import with_settings
 from contracts.settings import Settings
@@ -152,7 +153,7 @@ def _set_up_logging(settings: Settings) -> None:
         level=settings.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    quiet_kafka_log()
 
 
 def _simulate(settings: Settings, asked: Asked, stop: threading.Event) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from kafka import errors as kafka_errors
 from kafka.partitioner.default import murmur2
 
 from contracts.kafka_client import client_options
+from contracts.kafka_log import explain
 from contracts.settings import Settings
 from producer_sim.outgoing import Outgoing
 from producer_sim.truth import Acknowledged, Truth
@@ -214,7 +215,7 @@ class ClickSender:
             except (kafka_errors.KafkaError, OSError) as error:
                 self._announce(
                     f"Kafka at {self._settings.kafka_bootstrap} does not answer "
-                    f"({type(error).__name__}); trying on"
+                    f"({explain(error)}); trying on"
                 )
             self._pause(pause_seconds)
             pause_seconds = min(pause_seconds * 2, 5.0)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from kafka import errors
 
 from consumer.errors import BrokerRefusedError, BrokerUnavailableError
+from contracts.kafka_log import explain, explain_refusal
 
 
 @contextmanager
@@ -18,7 +19,6 @@ def translated(doing: str) -> Iterator[None]:
         errors.SaslAuthenticationFailedError,
         errors.UnsupportedSaslMechanismError,
     ) as error:
-        raise BrokerRefusedError(f"{doing}: Kafka refuses: {error}") from error
+        raise BrokerRefusedError(f"{doing}: Kafka refuses: {explain_refusal(error)}") from error
     except (errors.KafkaError, OSError) as error:
-        name = type(error).__name__
-        raise BrokerUnavailableError(f"{doing}: {name}: {error}") from error
+        raise BrokerUnavailableError(f"{doing}: {explain(error)}") from error

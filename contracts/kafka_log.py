@@ -1,0 +1,57 @@
+"""kafka-python's own log: kept from people, but for why a connection did not come about."""
+
+import logging
+import re
+from typing import Final
+
+_REASON: Final = re.compile(r"Bootstrap connection to \S+ failed: (?P<reason>.*?)( \(backoff .*)?")
+
+_HINTS: Final = {
+    "socket disconnected": "as a broker does that refuses a login, or that wants TLS",
+}
+"""What people need to know beside a reason."""
+
+
+class _LastReason(logging.Handler):
+    """Keeps the reason that the client logs, and that its errors leave out (3.0.12)."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.reason = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        found = _REASON.fullmatch(record.getMessage())
+        # The last attempt is cut short by the bootstrap's own timeout: no reason of its own.
+        if found and not (self.reason and "RequestTimedOut" in found["reason"]):
+            self.reason = found["reason"]
+
+
+_LAST: Final = _LastReason()
+
+MOST_CHARACTERS: Final = 160
+"""Longest text of a refusal that is passed on, characters: some quote the whole request."""
+
+
+def quiet_kafka_log() -> None:
+    """Let the client's log reach nobody but `explain`."""
+    logger = logging.getLogger("kafka")
+    logger.setLevel(logging.WARNING)
+    logger.propagate = False
+    if _LAST not in logger.handlers:
+        logger.addHandler(_LAST)
+
+
+def explain(error: BaseException) -> str:
+    """Return an error of the client in words, with the reason of a connection that failed."""
+    told = str(error).removeprefix(f"{type(error).__name__}: ")
+    if "bootstrap" not in told or not _LAST.reason:
+        return f"{type(error).__name__}: {told}"
+    reason, _LAST.reason = _LAST.reason, ""
+    hints = [hint for part, hint in _HINTS.items() if part in reason]
+    return " ".join([f"{told}: {reason}", *(f"({hint})" for hint in hints)])
+
+
+def explain_refusal(error: BaseException) -> str:
+    """Return in words what Kafka refuses us."""
+    told, name = str(error), type(error).__name__
+    return told if name in told and len(told) <= MOST_CHARACTERS else name
