@@ -85,8 +85,12 @@ class StorePort:
         return is_committed
 
     def restore(self, record: BucketRecord, rows: Mapping[int, bytes]) -> bool:
-        is_restored = self._call("restore", lambda store: store.restore(record, rows))
-        self._world.counts["restored"] += is_restored
+        def restore(store: Store) -> bool:
+            is_restored = store.restore(record, rows)
+            self._world.counts["restored"] += is_restored  # though the reply may be lost
+            return is_restored
+
+        is_restored = self._call("restore", restore)
         self._world.say(self._member.name, "restore", record.bucket_start, is_restored)
         return is_restored
 
