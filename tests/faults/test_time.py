@@ -96,6 +96,16 @@ def test_nobody_is_late_who_was_merely_unread(make_trial: MakeTrial) -> None:
     trial.write(*((p, click(now)) for p in (0, 1, 2)))
     trial.wait_for(lambda: len((trial.progress() or empty()).offsets) == 3, "all partitions read")
     trial.wait_for_buckets(1)
+    # A lease outlives its owner by 2 s: one that has just had a record has none.
+    before = (trial.progress() or empty()).offsets
+    now = wall_clock_ms()
+    trial.write(*((p, click(now)) for p in (0, 1, 2)))
+    trial.wait_for(
+        lambda: all(
+            (trial.progress() or empty()).offsets.get(p, 0) > at for p, at in before.items()
+        ),
+        "the last record before the frost",
+    )
     frozen = members[-1]
     frozen.pause()
     for _ in range(12):  # the others go on for longer than leases, idle timeout and many buckets
