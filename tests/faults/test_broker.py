@@ -1,5 +1,6 @@
 """The broker crashed, restarted, away; topics lost, cut short, grown, made anew."""
 
+import signal
 import time
 
 import pytest
@@ -15,7 +16,7 @@ pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.timeout(300)
 START_MS = 1_772_474_400_000
 """A time in the past, epoch ms, where a bucket begins."""
 
-AWAY_SECONDS = 15.0
+AWAY_SECONDS = 60.0
 """How long the broker is away, and then it starts: longer than the clients' own time-outs."""
 
 
@@ -33,7 +34,7 @@ def test_counts_are_exact_over_a_restart_of_the_broker(
 
 def test_a_broker_away_for_long_is_waited_for_and_nobody_grows(lab: Lab, trial: Trial) -> None:
     consumers = [trial.consume(), trial.consume()]
-    simulator = trial.simulate("--events", 20_000, "--rate", 500, *TRAFFIC)
+    simulator = trial.simulate("--events", 30_000, "--rate", 400, *TRAFFIC)
     trial.wait_for_buckets(3)
     lab.stop_kafka()
     time.sleep(AWAY_SECONDS)
@@ -77,6 +78,23 @@ def test_an_unwritable_side_topic_pauses_and_nothing_is_swallowed(trial: Trial, 
     trial.make_topics({name: 1})
     outcome = trial.assert_exact()
     assert (len(outcome.clicks), _offset(trial, 0)) == (5, 5)
+
+
+def test_a_broken_producers_output_pauses_and_goes_aside_only_when_somebody_says_so(
+    trial: Trial,
+) -> None:
+    broken = 1_200
+    first = trial.consume()
+    trial.write((0, click(START_MS)), *((1, b"broken") for _ in range(broken)))
+    trial.wait_for_log("records are dead letters, more than GENRECAST_DEAD_LETTER_MAX_RATIO=0.5")
+    assert "mend the producer, or raise the limit" in trial.log_text()
+    assert _offset(trial, 1) < broken
+    first.send(signal.SIGTERM)
+    assert first.wait(timeout=30) == 0
+    trial.option("dead_letter_max_ratio", 1)
+    trial.consume()
+    outcome = trial.assert_exact()
+    assert len(outcome.dead_letters) == broken
 
 
 def test_records_that_retention_took_are_named_and_the_rest_is_counted(trial: Trial) -> None:

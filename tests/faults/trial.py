@@ -94,6 +94,10 @@ class Trial:
         logs.mkdir(parents=True, exist_ok=True)
         self.make_topics(PARTITIONS | {"clicks": partitions})
 
+    def option(self, name: str, value: object) -> None:
+        """Change a setting for processes that start from here on."""
+        self._deployment.options = {**self._deployment.options, name: value}
+
     def make_topics(self, partitions: dict[str, int]) -> None:
         """Make topics of the deployment, by the rest of their setting's name."""
         configs = {

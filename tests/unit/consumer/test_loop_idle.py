@@ -270,3 +270,12 @@ def test_below_a_restored_cut_nothing_is_paused(pair: World) -> None:
     assert pair.offsets == {0: 0, 1: 3}
     pair.step()
     assert pair.log.paused == {1}
+
+
+def test_a_wall_clock_that_is_set_back_makes_nobody_idle_or_awake(world: World) -> None:
+    wait(world, 5.5)
+    world.wall_ms -= 3_600_000
+    world.step()
+    assert leased_until(world) is None, "six seconds have not passed, whatever the clock says"
+    wait(world, 0.5)
+    assert leased_until(world) == world.wall_ms + 2000
