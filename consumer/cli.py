@@ -12,7 +12,7 @@ import click
 
 from consumer.health import Readiness, serve_health
 from contracts.kafka_log import quiet_kafka_log
-from contracts.options import ConfigurationError, with_settings
+from contracts.options import REDIS_CONNECTION, ConfigurationError, with_settings
 from contracts.settings import Settings
 
 EXIT_FAILED: Final = 1
@@ -88,7 +88,7 @@ def consume(settings: Settings, *, create_topics: bool, until_idle: float | None
 
 
 @click.command("close")
-@with_settings("app", "redis_url", "redis_password_file", "redis_ca_file", "bucket_seconds")
+@with_settings("app", *REDIS_CONNECTION, "bucket_seconds")
 def close(settings: Settings) -> None:
     """End a finished replay: let its open buckets close.
 

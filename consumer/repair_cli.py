@@ -10,22 +10,15 @@ import click
 
 from contracts.kafka_log import quiet_kafka_log
 from contracts.moments import Moment, moment_text
-from contracts.options import with_settings
+from contracts.options import KAFKA_CONNECTION, with_settings
 from contracts.settings import Settings
 
 EXIT_FAILED: Final = 1
 """Exit status when something differs or can't be had."""
 
-CONNECTION: Final = (
+LOG_AND_JOURNAL: Final = (
     "app",
-    "kafka_bootstrap",
-    "kafka_security_protocol",
-    "kafka_sasl_mechanism",
-    "kafka_username",
-    "kafka_password_file",
-    "kafka_ca_file",
-    "kafka_certificate_file",
-    "kafka_key_file",
+    *KAFKA_CONNECTION,
     "topic_clicks",
     "topic_buckets",
     "bucket_seconds",
@@ -72,7 +65,7 @@ def _one_message(command: str) -> Iterator[None]:
 @click.option("--since", type=Moment(), help="Look at buckets from then on only; UTC.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 @with_settings(
-    *CONNECTION, "topic_forecasts", "topic_late", "topic_dead_letter",
+    *LOG_AND_JOURNAL, "topic_forecasts", "topic_late", "topic_dead_letter",
     "max_out_of_orderness_seconds", "max_future_skew_seconds", "max_event_bytes", "dedup",
 )  # fmt: skip
 def verify(settings: Settings, *, since: int | None, as_json: bool) -> None:
@@ -113,7 +106,7 @@ def verify(settings: Settings, *, since: int | None, as_json: bool) -> None:
 @click.command("rebuild")
 @click.option("--since", type=Moment(), help="Go back no further than that; UTC.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@with_settings(*CONNECTION, "redis_url", "redis_password_file", "redis_ca_file", "window_buckets")
+@with_settings(*LOG_AND_JOURNAL, *REDIS_CONNECTION, "window_buckets")
 def rebuild(settings: Settings, *, since: int | None, yes: bool) -> None:
     """Empty the deployment's state in Redis and make it anew from the bucket journal.
 

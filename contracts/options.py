@@ -12,6 +12,21 @@ from contracts.settings import ENVIRONMENT_PREFIX, Settings
 SECRET_SETTINGS: Final = frozenset({"kafka_password"})
 """Settings that are no options: a command line can be read by others on the machine."""
 
+KAFKA_CONNECTION: Final = (
+    "kafka_bootstrap",
+    "kafka_security_protocol",
+    "kafka_sasl_mechanism",
+    "kafka_username",
+    "kafka_password_file",
+    "kafka_ca_file",
+    "kafka_certificate_file",
+    "kafka_key_file",
+)
+"""Settings that anybody who talks to Kafka takes."""
+
+REDIS_CONNECTION: Final = ("redis_url", "redis_password_file", "redis_ca_file")
+"""Settings that anybody who talks to Redis takes."""
+
 EXIT_CONFIGURATION: Final = 2
 """Exit status for wrong settings or usage."""
 

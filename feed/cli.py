@@ -12,7 +12,7 @@ from typing import Final
 import click
 
 from contracts.kafka_log import quiet_kafka_log
-from contracts.options import with_settings
+from contracts.options import KAFKA_CONNECTION, REDIS_CONNECTION, with_settings
 from contracts.settings import Settings
 
 EXIT_FAILED: Final = 1
@@ -24,19 +24,6 @@ RETRY_SECONDS: Final = 2.0
 REPEAT_SECONDS: Final = 60.0
 """How often the same trouble is told again, seconds."""
 
-CONNECTION: Final = (
-    "app",
-    "kafka_bootstrap",
-    "kafka_security_protocol",
-    "kafka_sasl_mechanism",
-    "kafka_username",
-    "kafka_password_file",
-    "kafka_ca_file",
-    "kafka_certificate_file",
-    "kafka_key_file",
-)
-"""Settings that any reader of Kafka takes."""
-
 
 @click.command()
 @click.option("--from-beginning", is_flag=True, help="First what the topic keeps, then what comes.")
@@ -47,7 +34,7 @@ CONNECTION: Final = (
     metavar="SECONDS",
     help="Exit once read to the topic's end with nothing new for so long.",
 )
-@with_settings(*CONNECTION, "topic_forecasts")
+@with_settings("app", *KAFKA_CONNECTION, "topic_forecasts")
 def feed(
     settings: Settings, *, from_beginning: bool, genres: tuple[str, ...], until_idle: float | None
 ) -> None:
@@ -144,10 +131,7 @@ class _Complaint:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
-@with_settings(
-    *CONNECTION, "topic_clicks", "redis_url", "redis_password_file", "redis_ca_file",
-    "bucket_seconds",
-)  # fmt: skip
+@with_settings("app", *KAFKA_CONNECTION, *REDIS_CONNECTION, "topic_clicks", "bucket_seconds")
 def status(settings: Settings, *, as_json: bool) -> None:
     """Show watermark, open and closed buckets, lag per partition, model and totals.
 

@@ -14,7 +14,7 @@ import orjson
 from contracts.clock import MS_PER_SECOND, wall_clock_ms
 from contracts.kafka_log import quiet_kafka_log
 from contracts.moments import Moment
-from contracts.options import with_settings
+from contracts.options import KAFKA_CONNECTION, with_settings
 from contracts.settings import Settings
 from producer_sim.display import ProgressLine, print_summary
 from producer_sim.genres import BUILT_IN, load_genres
@@ -85,14 +85,7 @@ _RATIO: Final = click.FloatRange(0, 1)
     help="Write the exact truth as JSON: events per genre and bucket, late, malformed.",
 )
 @with_settings(
-    "kafka_bootstrap",
-    "kafka_security_protocol",
-    "kafka_sasl_mechanism",
-    "kafka_username",
-    "kafka_password_file",
-    "kafka_ca_file",
-    "kafka_certificate_file",
-    "kafka_key_file",
+    *KAFKA_CONNECTION,
     "topic_clicks",
     "bucket_seconds",
     "max_out_of_orderness_seconds",
