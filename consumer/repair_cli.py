@@ -10,7 +10,7 @@ import click
 
 from contracts.kafka_log import quiet_kafka_log
 from contracts.moments import Moment, moment_text
-from contracts.options import KAFKA_CONNECTION, with_settings
+from contracts.options import KAFKA_CONNECTION, REDIS_CONNECTION, with_settings
 from contracts.settings import Settings
 
 EXIT_FAILED: Final = 1
