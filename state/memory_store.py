@@ -149,9 +149,7 @@ class MemoryStore:
         d, settings = self._d, self._settings
         active = [p for p in range(partition_count) if d.idle.get(p, now_ms) <= now_ms]
         # All idle: a replay holds at the lowest of all, a live topic goes on with the clock.
-        marks = [d.watermarks.get(p) for p in active] or [
-            w for p, w in d.watermarks.items() if p < partition_count
-        ]
+        marks = [d.watermarks.get(p) for p in active or range(partition_count)]
         lowest = None if None in marks else min((m for m in marks if m is not None), default=None)
         if not active and d.is_live and d.front is not None:
             quiet = max(0, now_ms - d.front[1] - settings.idle_timeout_ms)

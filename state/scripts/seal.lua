@@ -28,25 +28,21 @@ end
 
 local function global_watermark()
   local watermarks, leases = hash(KEYS[3]), hash(KEYS[4])
-  local lowest, lowest_of_all, all_idle = nil, nil, true
+  local awake, all, all_idle = math.huge, math.huge, true
   for p = 0, tonumber(ARGV[2]) - 1 do
     local lease, watermark = leases[tostring(p)], tonumber(watermarks[tostring(p)])
-    if watermark and (not lowest_of_all or watermark < lowest_of_all) then
-      lowest_of_all = watermark
-    end
+    all = math.min(all, watermark or -math.huge) -- one that nobody has seen holds
     if not lease or tonumber(lease) <= now then
       all_idle = false
-      if not watermark then lowest = nil break end
-      if not lowest or watermark < lowest then lowest = watermark end
+      awake = math.min(awake, watermark or -math.huge)
     end
   end
-  if all_idle then
-    lowest = lowest_of_all -- a replay holds here, a live topic goes on with the clock
-    if meta[6] == '1' then
-      local quiet = math.max(0, now - tonumber(meta[5]) - tonumber(ARGV[6]))
-      lowest = later(lowest, tonumber(meta[4]) - tonumber(ARGV[5]) + quiet)
-    end
+  local lowest = all_idle and all or awake -- a replay holds at the lowest of all
+  if all_idle and meta[6] == '1' then -- a live topic goes on with the clock
+    local quiet = math.max(0, now - tonumber(meta[5]) - tonumber(ARGV[6]))
+    lowest = math.max(lowest, tonumber(meta[4]) - tonumber(ARGV[5]) + quiet)
   end
+  if lowest == -math.huge or lowest == math.huge then lowest = nil end
   return later(later(lowest, tonumber(meta[9])), tonumber(meta[7]))
 end
 

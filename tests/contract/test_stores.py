@@ -239,6 +239,8 @@ def test_replay_that_went_idle_before_anyone_looked_closes_what_it_had_reached(
         watched = replace(batch(0, 1, reached, {(A, "crime"): 1}, p), front=(reached + 3000, old))
         store.apply(watched)
         store.renew_idle(p, 1, until_ms=10**12)
+    store.renew_idle(2, 0, until_ms=10**12)
+    assert waits(store, now=old, partitions=3), "the third may still have its first record to come"
     sealed = seal(store, now=old, partitions=2)
     assert (sealed.bucket_ms, sealed.cells[0, 0]) == (A, 2)
     store.commit(sealed, None)
