@@ -110,6 +110,7 @@ class Loop:
                 moved.add(partition)
         for partition in self._idleness.partitions - owned:
             self.positions.pop(partition, None)
+            self._seen.pop(partition, None)
             self._idleness.forget(partition)
         return moved
 
