@@ -226,6 +226,8 @@ class MemoryStore:
         mine = d.sealed
         if mine is None or mine.bucket_ms != sealed.bucket_ms or mine.cut != sealed.cut:
             return False
+        if tuple(d.genres)[: len(sealed.genres)] != sealed.genres:
+            return False  # gone back and on since the seal: rows are in another order
         if mine.is_reset:
             d.window.clear()
         d.window[sealed.bucket_ms] = pack_row(sealed.cells)

@@ -1,5 +1,6 @@
 """The store on a real Redis: the scripts of `state/scripts` and what they are given."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any, Final, Literal, NoReturn, Self
@@ -169,8 +170,10 @@ class RedisStore:
             pack_row(sealed.cells),
             self._settings.window_buckets,
             *((state.model_version, state.genre_count, state.blob) if state else ("", 0, b"")),
+            len(sealed.genres),
+            hashlib.sha1("\n".join(sealed.genres).encode(), usedforsecurity=False).hexdigest(),
         ]
-        keys = ("meta", "window", "model_state", "totals")
+        keys = ("meta", "window", "model_state", "totals", "genre_order")
         return bool(self._run("commit", keys, arguments)[0] == b"committed")
 
     def wipe(self) -> None:

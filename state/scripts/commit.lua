@@ -1,8 +1,10 @@
 -- Notes that a sealed bucket is published: its row joins the window, its state is saved.
--- KEYS  1 meta hash  2 window hash (bucket, ms -> packed row)  3 model_state hash  4 totals hash.
+-- KEYS  1 meta hash  2 window hash (bucket, ms -> packed row)  3 model_state hash  4 totals hash
+--       5 genre_order list.
 --       Beside meta: bucket:<ms>, ids:<partition>:<bucket>
 -- ARGV  1 bucket_ms  2 bucket, ms  3 published cut, JSON {partition: "offset"}  4 packed row
 --       5 window, buckets  6 model version ('' = no state to save)  7 genre count  8 state blob
+--       9 genres of the row  10 SHA-1 of their names, joined by line breaks
 -- Returns {'committed'} | {'disagrees', published} | {'absent'}.
 local prefix = string.sub(KEYS[1], 1, -5)
 local meta = redis.call('HMGET', KEYS[1], 'bucket_ms', 'published', 'sealed')
@@ -16,6 +18,11 @@ for p, offset in pairs(sealed.cut) do
   cut[p] = nil
 end
 if next(cut) then return {'disagrees', meta[2] or ''} end
+local genres = tonumber(ARGV[9])
+local names = genres > 0 and redis.call('LRANGE', KEYS[5], 0, genres - 1) or {}
+if redis.sha1hex(table.concat(names, '\n')) ~= ARGV[10] then
+  return {'disagrees', meta[2] or ''} -- gone back and on since the seal: rows are in another order
+end
 
 if sealed.is_reset then redis.call('DEL', KEYS[2]) end
 redis.call('HSET', KEYS[2], ARGV[2], ARGV[4])

@@ -399,3 +399,21 @@ def test_wiped_store_is_as_one_that_never_was(store: Store) -> None:
 def test_totals_tell_duplicates_and_lost_records(store: Store) -> None:
     store.apply(replace(batch(0, 5, None, {}), duplicates=2, lost=3))
     assert store.read_totals() == {"duplicates": 2, "lost": 3}
+
+
+def test_commit_of_a_seal_whose_genres_the_store_no_longer_has_in_that_order_is_refused(
+    store: Store,
+) -> None:
+    store.apply(batch(0, 1, B, {(A, "crime"): 1, (A, "medical"): 2}))
+    sealed = seal(store)
+    for genres in (("medical", "crime"), ("crime", "medical", "noir")):
+        other = replace(
+            sealed,
+            genres=genres,
+            first_bucket_ms=np.full(len(genres), A),
+            cells=np.zeros((len(genres), 8), np.int64),
+        )
+        assert not store.commit(other, None)
+    assert store.read_progress().published_ms is None
+    store.apply(batch(1, 2, None, {(B, "noir"): 1}))  # genres that came since are no matter
+    assert store.commit(sealed, None)
