@@ -2,7 +2,7 @@
 
 Records live for one poll and make no cycles, yet a poll makes tens of thousands of them, and each
 some hundred would have the collector look through all objects, TensorFlow's millions among
-them: a third of the forecaster's time (`bench/ingest.py`).
+them: a third of the time that the forecaster's process spent on reading and counting.
 """
 
 import gc
