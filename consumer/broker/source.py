@@ -89,6 +89,9 @@ class ClickSource(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
         """As when they are revoked: the stored offsets decide."""
+        # The client would claim them in its next join (3.0.12), and they would be nobody's.
+        for assignor in self._consumer._coordinator._assignors.values():
+            assignor.member_assignment = None
         self.on_partitions_revoked(lost)
 
     @property

@@ -62,3 +62,26 @@ def test_revoked_partitions_get_an_owner_though_the_client_forgets_to_rejoin(
     finally:
         first.close()
         second.close()
+
+
+def test_partitions_of_a_lost_membership_get_an_owner(
+    make_trial: Callable[..., Trial],
+) -> None:
+    trial = make_trial(partitions=3)
+    first = ClickSource(trial.settings)
+    try:
+        poll_until_owned(first, {0, 1, 2})
+        second = ClickSource(trial.settings)
+        try:
+            # As when the broker gave the member up while it could not be reached.
+            first._consumer._coordinator.reset_generation()
+            deadline = time.monotonic() + CALM_SECONDS
+            while not second.owned or len(first.owned | second.owned) < 3:
+                owned = f"{set(first.owned)} and {set(second.owned)} of 3 partitions are owned"
+                assert time.monotonic() < deadline, owned
+                second.poll(SHORT_MS)
+                first.poll(SHORT_MS)
+        finally:
+            second.close()
+    finally:
+        first.close()
