@@ -37,7 +37,10 @@ class Identity:
 
     @classmethod
     def of(cls, pid: int) -> "Identity | None":
-        """Return who has the number `pid` now; None for nobody and for zombies."""
+        """Return who has the number `pid` now; None for nobody and for zombies.
+
+        A process of which only the first thread has ended is none: its ports are still taken.
+        """
         try:
             text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
             boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
@@ -45,7 +48,8 @@ class Identity:
             return None
         # The command's name, in brackets, may itself hold brackets and spaces.
         fields = text.rpartition(")")[2].split()
-        return None if fields[0] in "ZX" else cls(pid, boot_id, int(fields[19]))
+        is_gone = fields[0] in "ZX" and int(fields[17]) <= 1
+        return None if is_gone else cls(pid, boot_id, int(fields[19]))
 
 
 class ServiceProcess:
