@@ -47,13 +47,13 @@ def median_ms(call: Callable[[], object], repeats: int) -> float:
 
 
 def predictor(forecaster: LstmForecaster) -> Any:  # noqa: ANN401
-    """The same network as a Keras model, as one would serve it by `predict()`."""
+    """The same LSTM as a Keras model, as one would serve it by `predict()`; without its head."""
     import keras
 
     network = forecaster.network
     inputs = keras.Input((None, network.shape.feature_count))
     hidden, *_ = network.rnn(inputs)
-    return keras.Model(inputs, network.head(hidden[:, -1]))
+    return keras.Model(inputs, hidden[:, -1])
 
 
 def compare(forecaster: LstmForecaster, genre_count: int, bucket_count: int, repeats: int) -> None:

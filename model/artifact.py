@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import math
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,12 @@ MAX_MANIFEST_BYTES: Final = 1024 * 1024
 GOLDEN_TOLERANCE: Final = 1e-4
 """How far the self-check's outputs may be off, relative: float32 on another processor."""
 
-ARTIFACT_FORMAT: Final = 1
+ARTIFACT_FORMAT: Final = 2
 """Version of the layout of these two files."""
+
+_GOLDEN_ROWS: Final = 3
+_GOLDEN_STEPS: Final = 4
+"""Genres and steps of the self-check."""
 
 Float32 = NDArray[np.float32]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -72,7 +77,7 @@ class Golden(_Strict):
 class Manifest(_Strict):
     """Everything about a model but its arrays."""
 
-    format: Literal[1] = ARTIFACT_FORMAT
+    format: Literal[2] = ARTIFACT_FORMAT
     model_version: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
     created_at: int = Field(description="Epoch ms.")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of weights.npz.")
@@ -83,6 +88,7 @@ class Manifest(_Strict):
     bucket_seconds: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1, max_length=100)
     window_buckets: int = Field(ge=1)
     features: tuple[str, ...] = Field(min_length=1, max_length=5000)
+    step_features: tuple[str, ...] = Field(min_length=1, max_length=5000)
     scaler: str = Field(max_length=200)
     shapes: dict[str, tuple[int, ...]]
     data: DataRange
@@ -107,17 +113,22 @@ class Artifact:
 
 
 def golden_inputs(
-    rows: int, feature_count: int, memory_width: int, horizon: int
-) -> tuple[Float32, Float32, Float32, Float32]:
-    """Return fixed features, memory, reference and unit that a model is checked on."""
+    feature_count: int, memory_width: int, step_feature_count: int
+) -> tuple[Float32, Float32, Float32, Float32, Float32]:
+    """Return fixed inputs of `Network.step` that a model is checked on."""
 
-    def wave(columns: int, speed: float) -> Float32:
-        cells = np.arange(rows * columns, dtype=np.float64).reshape(rows, columns)
+    def wave(shape: tuple[int, ...], speed: float) -> Float32:
+        cells = np.arange(math.prod(shape), dtype=np.float64).reshape(shape)
         return np.sin(cells * speed + 0.5).astype(np.float32)
 
-    reference = 5.0 + 4.0 * wave(horizon, 0.31)
-    unit = 1.5 + wave(horizon, 0.17)
-    return wave(feature_count, 0.7), 0.5 * wave(memory_width, 0.43), reference, unit
+    rows, steps = _GOLDEN_ROWS, _GOLDEN_STEPS
+    return (
+        wave((rows, feature_count), 0.7),
+        0.5 * wave((rows, memory_width), 0.43),
+        wave((rows, steps, step_feature_count), 0.23),
+        5.0 + 4.0 * wave((rows, steps), 0.31),
+        1.5 + wave((rows, steps), 0.17),
+    )
 
 
 def pack_weights(weights: dict[str, Float32]) -> bytes:

@@ -18,7 +18,7 @@ from model.scales import (
 )
 from model.window import Window
 
-BASELINE_VERSION: Final = "baseline-1"
+BASELINE_VERSION: Final = "baseline-2"
 """Changed with the arithmetic of this module, `scales` or `seasonal`."""
 
 _WARM_CELLS: Final = 4_000_000
@@ -51,7 +51,7 @@ class Baseline:
         row = len(window) - 1
         observed = observe(window.past(), row, row + 1, scales=usable, horizon=self.horizon)
         mean, quantiles = reference_quantiles(observed, self.quantiles)
-        return observed.scales[0], settle(mean, quantiles, reset_genres)
+        return observed.last, settle(mean, quantiles, reset_genres)
 
     def warm(self, window: Window) -> Float32:
         """See `Forecaster.warm`."""
@@ -61,7 +61,7 @@ class Baseline:
         for first in range(0, len(window), rows):
             stop = min(first + rows, len(window))
             # One step ahead is all that the state needs.
-            scales = observe(past, first, stop, scales=scales, horizon=1).scales[-1]
+            scales = observe(past, first, stop, scales=scales, horizon=1).last
         return scales
 
 

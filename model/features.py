@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from contracts.buckets import DAY_MS
 from model.audience import AUDIENCE
-from model.scales import FAST, SEEN, SLOW, SPREAD, Observed
-from model.seasonal import buckets_per_day
+from model.calendar import CALENDAR, calendar_waves
+from model.scales import FAST, FAST_NORMAL, SEEN, SLOW, SPREAD, Observed
+from model.seasonal import LAG_DAYS, buckets_per_day, lagged
 from model.window import Past
 
 Float32 = NDArray[np.float32]
@@ -23,16 +24,14 @@ _HALF_CLICK: Final = 0.5
 _LIMIT: Final = 8.0
 """Features are clipped to this: a hostile count must not drive the network out of its range."""
 
-_DAY_HARMONICS: Final = 3
-_WEEK_HARMONICS: Final = 3
-_WEEK_MS: Final = 7 * DAY_MS
-_MONDAY_MS: Final = 4 * DAY_MS
-"""The epoch began on a Thursday; the first Monday came four days later."""
+_RECENT_BUCKETS: Final = (2, 4, 8, 16)
+"""Stretches of the last buckets whose mean is read: several rates, one step of the network."""
 
 _LEVEL_FEATURES: Final = (
     "surprise",
     "clicks_to_day_level",
     "recent_to_day_level",
+    "recent_to_usual",
     "day_level",
     "spread",
     "has_day",
@@ -40,37 +39,77 @@ _LEVEL_FEATURES: Final = (
     "age_in_days",
     "age_in_buckets",
     "bucket_length",
-)
-_CALENDAR_FEATURES: Final = tuple(
-    f"{when}_{cycle}_{wave}{harmonic}"
-    for when in ("next", "last")
-    for cycle, count in (("day", _DAY_HARMONICS), ("week", _WEEK_HARMONICS))
-    for harmonic in range(1, count + 1)
-    for wave in ("sin", "cos")
+    "profile_level_to_day_level",
+    "has_profile",
+    "recent_to_profile",
 )
 
+FEATURES: Final = (
+    *_LEVEL_FEATURES,
+    *(f"last_{count}_to_day_level" for count in _RECENT_BUCKETS),
+    "last_day_to_day_level",
+    "last_week_to_day_level",
+    *(f"last_{count}_to_{ago}" for count in (4, 16) for ago in ("yesterday", "last_week")),
+    *AUDIENCE,
+    *CALENDAR,
+)
+"""Names of the features of an origin, in their order: what the LSTM reads."""
 
-def feature_names(horizon: int) -> tuple[str, ...]:
-    """Return the names of the features, in their order."""
-    ahead = range(1, horizon + 1)
-    return (
-        *_LEVEL_FEATURES,
-        *AUDIENCE,
-        *_CALENDAR_FEATURES,
-        *(f"reference_{step}" for step in ahead),
-        *(f"week_to_reference_{step}" for step in ahead),
-    )
+STEP_FEATURES: Final = (
+    "reference_to_day_level",
+    "support",
+    *(f"{days}_days_ago" for days in LAG_DAYS),
+    "days_known",
+    "weeks_known",
+    "profile_week",
+    "profile_day",
+    "has_profile",
+    "step",
+    "days_ahead",
+    *CALENDAR,
+)
+"""Names of the features of one step ahead, in their order: what the head reads beside the LSTM."""
 
 
 def build_features(past: Past, first: int, stop: int, observed: Observed) -> Float32:
     """Return the features of the origin rows `[first, stop)`, `(B, G, F)` float32, within ±8."""
+    starts = past.starts_ms[first:stop] + past.bucket_ms
     parts = [
         _level_features(observed, past.bucket_ms),
+        _recent_features(past, first, stop, observed.scales[:, :, SLOW]),
         past.audience[first:stop].astype(np.float32),
-        _calendar_features(past, first, stop, observed.reference.shape[2]),
-        *_reference_features(observed),
+        np.repeat(calendar_waves(starts)[:, None], past.prefix.shape[1], axis=1),
     ]
     return np.clip(np.concatenate(parts, axis=2), -_LIMIT, _LIMIT)
+
+
+def build_step_features(past: Past, first: int, stop: int, observed: Observed) -> Float32:
+    """Return the features of every step of the origin rows, `(B, G, H, K)` float32, within ±8."""
+    reference, scales = observed.reference, observed.scales
+    horizon, genre_count = reference.shape[2], reference.shape[1]
+    lags = lagged(past, first, stop, horizon)
+    base = reference[..., None]
+    days_known = lags.known[..., :7].mean(axis=3, keepdims=True)
+    ahead = np.arange(1, horizon + 1)
+    starts = past.starts_ms[first:stop, None] + ahead * past.bucket_ms
+    shape = (stop - first, genre_count, horizon)
+    week, day = (known[:, :, 1:, None] for known in (observed.week, observed.day))
+    clicks_behind = observed.normal.support[:, :, 1:] * (scales[:, :, SLOW, None] + _HALF_CLICK)
+    parts = [
+        _log_ratio(base, scales[:, :, SLOW, None, None]),
+        np.log1p(clicks_behind)[..., None] / 4.0,
+        np.where(lags.known, _log_ratio(lags.mean, base), 0.0),
+        days_known,
+        lags.known[..., 6:].mean(axis=3, keepdims=True),
+        np.where(week >= 0, _log_ratio(week, base), 0.0),
+        np.where(day >= 0, _log_ratio(day, base), 0.0),
+        week >= 0,
+        np.broadcast_to(np.log(ahead)[:, None] / 2.0, (*shape, 1)),
+        np.broadcast_to((ahead * past.bucket_ms / DAY_MS)[:, None], (*shape, 1)),
+        np.broadcast_to(calendar_waves(starts)[:, None], (*shape, len(CALENDAR))),
+    ]
+    whole: Float32 = np.concatenate([np.asarray(part, np.float32) for part in parts], axis=3)
+    return whole.clip(-_LIMIT, _LIMIT)
 
 
 def noise_unit(observed: Observed) -> Float32:
@@ -80,19 +119,24 @@ def noise_unit(observed: Observed) -> Float32:
 
 
 def _log_ratio(top: Float32, bottom: Float32) -> Float32:
-    ratio: Float32 = np.log((top + _HALF_CLICK) / (bottom + _HALF_CLICK))
+    # What is not known is negative: never read, but its logarithm would warn.
+    over, under = np.maximum(top, 0.0) + _HALF_CLICK, np.maximum(bottom, 0.0) + _HALF_CLICK
+    ratio: Float32 = np.log(over / under)
     return ratio
 
 
 def _level_features(observed: Observed, bucket_ms: int) -> Float32:
     scales = observed.scales
     slow, seen, spread = scales[:, :, SLOW], scales[:, :, SEEN], scales[:, :, SPREAD]
+    fast = scales[:, :, FAST]
     expected = observed.expected_before
     noise = np.maximum(spread, 0.1) * np.sqrt(expected + 1.0)
+    week, level = observed.week[:, :, 0], observed.level
     columns = [
         np.arcsinh((observed.clicks - expected) / noise),
         _log_ratio(observed.clicks, slow),
-        _log_ratio(scales[:, :, FAST], slow),
+        _log_ratio(fast, slow),
+        _log_ratio(fast, scales[:, :, FAST_NORMAL]),
         np.log1p(slow) / 4.0,
         np.log(np.maximum(spread, 0.05)),
         observed.normal.support[:, :, 1] > 0,
@@ -100,33 +144,42 @@ def _level_features(observed: Observed, bucket_ms: int) -> Float32:
         np.log1p(seen / buckets_per_day(bucket_ms)),
         np.log1p(seen) / 4.0,
         np.full(slow.shape, np.log(bucket_ms / 3_600_000.0) / 2.0),
+        np.where(level >= 0, _log_ratio(level, slow), 0.0),
+        week >= 0,
+        np.where(week >= 0, _log_ratio(fast, week), 0.0),
     ]
     return np.stack(columns, axis=2).astype(np.float32)
 
 
-def _calendar_features(past: Past, first: int, stop: int, horizon: int) -> Float32:
-    """Return harmonics of the first and of the last bucket forecast, alike for all genres."""
-    starts = past.starts_ms[first:stop]
-    waves = []
-    for ahead in (1, horizon):
-        then = starts + ahead * past.bucket_ms
-        for period, origin, count in (
-            (DAY_MS, 0, _DAY_HARMONICS),
-            (_WEEK_MS, _MONDAY_MS, _WEEK_HARMONICS),
-        ):
-            # Reduced as whole numbers first: epoch milliseconds are too long for float32.
-            turn = 2.0 * np.pi * ((then - origin) % period) / period
-            for harmonic in range(1, count + 1):
-                waves += [np.sin(harmonic * turn), np.cos(harmonic * turn)]
-    calendar = np.stack(waves, axis=1).astype(np.float32)
-    genre_count = past.prefix.shape[1]
-    spread: Float32 = np.repeat(calendar[:, None, :], genre_count, axis=1)
-    return spread
+def _recent_features(past: Past, first: int, stop: int, slow: Float32) -> Float32:
+    """Return means of recent stretches, relative to the day's level and to the same before."""
+    day = buckets_per_day(past.bucket_ms)
+    columns = []
+    for count in (*_RECENT_BUCKETS, day, 7 * day):
+        mean, known = _stretch(past, first, stop, min(count, past.reach), 0)
+        columns.append(np.where(known, _log_ratio(mean, slow), 0.0))
+    for count in (4, 16):
+        now, _ = _stretch(past, first, stop, count, 0)
+        for ago in (day, 7 * day):
+            then, known = _stretch(past, first, stop, count, ago)
+            columns.append(np.where(known, _log_ratio(now, then), 0.0))
+    return np.stack(columns, axis=2).astype(np.float32)
 
 
-def _reference_features(observed: Observed) -> tuple[Float32, Float32]:
-    reference = observed.reference
-    week = _log_ratio(observed.normal.week[:, :, 1:], reference)
-    known = observed.normal.week_support[:, :, 1:] > 0
-    level = observed.scales[:, :, SLOW, None]
-    return _log_ratio(reference, level), np.where(known, week, 0.0).astype(np.float32)
+def _stretch(
+    past: Past, first: int, stop: int, count: int, ago: int
+) -> tuple[Float32, NDArray[np.bool_]]:
+    """Return the mean of the `count` buckets that ended `ago` before each row, and if any is known.
+
+    Of a stretch that begins before the genre, or out of reach, the rest counts.
+    """
+    ends = np.arange(first, stop)[:, None] + 1 - ago
+    reached = ends - 1 + ago - (past.reach - 1)
+    begins = np.maximum(np.maximum(ends - count, reached), np.maximum(past.first_row, 0))
+    length = ends - begins
+    known = length > 0
+    high = np.where(known, ends, 0)
+    low = np.where(known, begins, 0)
+    genres = np.arange(past.prefix.shape[1])
+    total = past.prefix[high, genres] - past.prefix[low, genres]
+    return (total / np.maximum(length, 1)).astype(np.float32), known

@@ -1,6 +1,7 @@
 """Fit: from histories to a model on disk, scored on the buckets held out. Imports TensorFlow."""
 
 import hashlib
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,14 +22,17 @@ from model.artifact import (
     pack_weights,
     save_artifact,
 )
-from model.backtest import BacktestPlan, BacktestResult, backtest, held_out_plan
+from model.backtest import BacktestResult, backtest, held_out_plan
 from model.batches import prepare
-from model.features import feature_names
+from model.features import FEATURES, STEP_FEATURES
 from model.history import History
 from model.lstm import LstmForecaster, golden_of, network_of
 from model.network import Head, Network, NetworkShape
+from model.plans import SCRATCH_EPOCHS, TrainingPlan
 from model.scores import Metrics
-from model.training import Progress, TrainingPlan, train
+from model.training import Progress, train
+
+log = logging.getLogger(__name__)
 
 HELD_OUT_SHARE: Final = 0.15
 """Share of the latest buckets that training does not see."""
@@ -81,43 +85,81 @@ def fit(
     """
     usable = [h for h in histories if _cut(h) > 2 * plan.horizon]
     if not usable:
-        longest = max((len(h.starts_ms) for h in histories), default=0)
-        raise ValueError(
-            f"{longest} buckets are too few for horizon {plan.horizon}:"
-            f" at least {math.ceil(2 * plan.horizon / (1 - HELD_OUT_SHARE)) + 2} are needed"
-        )
-    prepared = [
-        prepare(h.rows(0, _cut(h)), horizon=plan.horizon, reach=plan.window_buckets) for h in usable
-    ]
+        raise ValueError(_too_short(histories, plan.horizon, HELD_OUT_SHARE))
+    seen = [h.rows(0, _cut(h)) for h in usable]
+    tuned = tune(seen, plan, directory, progress)
+    forecaster = LstmForecaster(tuned.artifact, plan.horizon, plan.training.levels)
+    results = [_held_out_result(h, forecaster, plan) for h in usable]
+    return with_scores(tuned, results, directory)
+
+
+def tune(
+    histories: Sequence[History],
+    plan: FitPlan,
+    directory: Path,
+    progress: Progress | None = None,
+) -> Fitted:
+    """Train on every bucket given and save into `directory`; nothing is held out or scored.
+
+    Raises:
+        ValueError: When no history is long enough to learn from.
+    """
+    usable = [h for h in histories if len(h.starts_ms) > 2 * plan.horizon]
+    if not usable:
+        raise ValueError(_too_short(histories, plan.horizon, 0.0))
+    prepared = [prepare(h, horizon=plan.horizon, reach=plan.window_buckets) for h in usable]
     shape = NetworkShape(
-        feature_count=len(feature_names(plan.horizon)),
-        horizon=plan.horizon,
+        feature_count=len(FEATURES),
+        step_feature_count=len(STEP_FEATURES),
         quantile_count=len(plan.training.levels),
         head=plan.head,
     )
     start = _starting_weights(plan, shape)
-    weights, losses = train(shape, prepared, plan.training, start=start, progress=progress)
+    training = plan.training
+    if plan.start is not None and start is None:
+        log.warning("%s does not fit what is trained here: beginning with nothing", plan.start)
+        training = TrainingPlan(
+            training.levels, max(training.epochs, SCRATCH_EPOCHS), seed=training.seed
+        )
+    weights, losses = train(shape, prepared, training, start=start, progress=progress)
     artifact, packed = _artifact(usable, plan, weights, shape, directory)
-    forecaster = LstmForecaster(artifact, plan.horizon, plan.training.levels)
-    results = [backtest(h, forecaster, _scoring_plan(h, plan)) for h in usable]
-    manifest = artifact.manifest.model_copy(
+    save_artifact(directory, packed, artifact.manifest)
+    return Fitted(load_artifact(directory), losses, [])
+
+
+def with_scores(tuned: Fitted, results: list[BacktestResult], directory: Path) -> Fitted:
+    """Write the scores on what training has not seen into a model's manifest."""
+    manifest = tuned.artifact.manifest.model_copy(
         update={
             "metrics": mean_metrics([result.model for result in results]),
             "naive_metrics": mean_metrics([result.naive for result in results]),
         }
     )
-    save_artifact(directory, packed, manifest)
-    return Fitted(load_artifact(directory), losses, results)
+    save_artifact(directory, pack_weights(tuned.artifact.weights), manifest)
+    return Fitted(load_artifact(directory), tuned.losses, results)
+
+
+def _too_short(histories: Sequence[History], horizon: int, held_out: float) -> str:
+    longest = max((len(h.starts_ms) for h in histories), default=0)
+    return (
+        f"{longest} buckets are too few for horizon {horizon}:"
+        f" at least {math.ceil(2 * horizon / (1 - held_out)) + 2} are needed"
+    )
 
 
 def _cut(history: History) -> int:
     return int(len(history.starts_ms) * (1.0 - HELD_OUT_SHARE))
 
 
-def _scoring_plan(history: History, plan: FitPlan) -> BacktestPlan:
-    return replace(
-        held_out_plan(history, plan.horizon, share=HELD_OUT_SHARE),
-        window_buckets=plan.window_buckets,
+def _held_out_result(history: History, forecaster: LstmForecaster, plan: FitPlan) -> BacktestResult:
+    """Return the scores on the buckets held out, after a window of those before, as live."""
+    rows = held_out_plan(history, plan.horizon, share=HELD_OUT_SHARE)
+    skipped = max(0, rows.first_row - plan.window_buckets)
+    recent = history.rows(skipped, len(history.starts_ms))
+    return backtest(
+        recent,
+        forecaster,
+        replace(rows, first_row=rows.first_row - skipped, window_buckets=plan.window_buckets),
     )
 
 
@@ -160,7 +202,8 @@ def _artifact(
         quantiles=plan.training.levels,
         bucket_seconds=tuple(sorted({h.bucket_seconds for h in histories})),
         window_buckets=plan.window_buckets,
-        features=feature_names(plan.horizon),
+        features=FEATURES,
+        step_features=STEP_FEATURES,
         scaler=_SCALER,
         shapes=shape.weight_shapes(),
         data=DataRange(

@@ -11,13 +11,17 @@ from model.artifact import (
     ModelRefusedError,
     golden_inputs,
 )
-from model.features import build_features, feature_names, noise_unit
+from model.features import (
+    FEATURES,
+    STEP_FEATURES,
+    build_features,
+    build_step_features,
+    noise_unit,
+)
 from model.forecaster import Float32, Forecasts, mend_state, settle
 from model.network import Network, NetworkShape
 from model.scales import LARGEST_SCALE, SCALE_COUNT, initial_scales, observe
 from model.window import Window
-
-_GOLDEN_ROWS: Final = 3
 
 _WARM_FLOATS: Final = 6_000_000
 """Most features computed at once while warming, float32 numbers: bounds memory to some 100 MB."""
@@ -56,30 +60,31 @@ class LstmForecaster:
         usable, reset_genres = mend_state(state, initial, window, LARGEST_SCALE)
         past, row = window.past(), len(window) - 1
         scales, memory = usable[:, :SCALE_COUNT], usable[:, SCALE_COUNT:]
-        observed = observe(past, row, row + 1, scales=scales, horizon=self.network.shape.horizon)
-        features = build_features(past, row, row + 1, observed)[0]
+        observed = observe(past, row, row + 1, scales=scales, horizon=self.horizon)
         after, mean, quantiles = self.network.step(
-            features, memory, observed.reference[0], noise_unit(observed)[0]
+            build_features(past, row, row + 1, observed)[0],
+            memory,
+            build_step_features(past, row, row + 1, observed)[0],
+            observed.reference[0],
+            noise_unit(observed)[0],
         )
-        stepped = np.concatenate([observed.scales[0], after], axis=1)
+        stepped = np.concatenate([observed.last, after], axis=1)
         present = observed.present[0][:, None]
-        forecasts = settle(
-            mean[:, : self.horizon], quantiles[:, : self.horizon] @ self._levels, reset_genres
-        )
+        forecasts = settle(mean, quantiles @ self._levels, reset_genres)
         return np.where(present, stepped, initial), forecasts
 
     def warm(self, window: Window) -> Float32:
         """See `Forecaster.warm`."""
         state = self.initial_state(window.genre_count)
         scales, memory = state[:, :SCALE_COUNT], state[:, SCALE_COUNT:]
-        past, horizon = window.past(), self.network.shape.horizon
-        width = len(feature_names(horizon))
-        rows = max(1, _WARM_FLOATS // (width * max(1, window.genre_count)))
+        past = window.past()
+        rows = max(1, _WARM_FLOATS // (len(FEATURES) * max(1, window.genre_count)))
         for first in range(0, len(window), rows):
             stop = min(first + rows, len(window))
-            observed = observe(past, first, stop, scales=scales, horizon=horizon)
+            # One step ahead is all that the state needs.
+            observed = observe(past, first, stop, scales=scales, horizon=1)
             features = build_features(past, first, stop, observed)
-            scales = observed.scales[-1]
+            scales = observed.last
             memory = self.network.warm(features.swapaxes(0, 1), observed.present.T, memory)
         return np.concatenate([scales, memory], axis=1)
 
@@ -91,19 +96,17 @@ def network_of(artifact: Artifact) -> Network:
         ModelRefusedError: When features or shapes are not those of this version of the code.
     """
     manifest = artifact.manifest
-    if manifest.features != feature_names(manifest.horizon):
+    if manifest.features != FEATURES or manifest.step_features != STEP_FEATURES:
         raise ModelRefusedError(f"{artifact.directory}: made for other features than these")
     shape = NetworkShape(
         feature_count=len(manifest.features),
-        horizon=manifest.horizon,
+        step_feature_count=len(manifest.step_features),
         quantile_count=len(manifest.quantiles),
         units=manifest.units,
         head=manifest.head,
     )
     if manifest.shapes != shape.weight_shapes():
-        raise ModelRefusedError(
-            f"{artifact.directory}: array shapes do not fit its layer sizes and horizon"
-        )
+        raise ModelRefusedError(f"{artifact.directory}: array shapes do not fit its layer sizes")
     network = Network(shape)
     network.assign(artifact.weights)
     return network
@@ -112,7 +115,7 @@ def network_of(artifact: Artifact) -> Network:
 def golden_of(network: Network) -> Golden:
     """Return the outputs that a later load must reproduce."""
     shape = network.shape
-    inputs = golden_inputs(_GOLDEN_ROWS, shape.feature_count, shape.memory_width, shape.horizon)
+    inputs = golden_inputs(shape.feature_count, shape.memory_width, shape.step_feature_count)
     _, mean, quantiles = network.step(*inputs)
     return Golden(mean=mean.ravel().tolist(), quantiles=quantiles.ravel().tolist())
 

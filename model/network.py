@@ -1,4 +1,9 @@
-"""The network: LSTM(128), LSTM(64), a dense head that cannot cross. The one home of TensorFlow."""
+"""The network: LSTM(128), LSTM(64), one head for all steps that cannot cross. Home of TensorFlow.
+
+The LSTM reads a genre bucket by bucket; the head turns its output and what is known of a step (the
+same time on days and weeks before, the calendar) into that step's quantiles. As the head is shared
+by the steps, a network serves any horizon.
+"""
 
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -24,7 +29,11 @@ WEIGHT_NAMES: Final = (
     "lstm2_recurrent_kernel",
     "lstm2_bias",
     "head_kernel",
+    "head_step_kernel",
     "head_bias",
+    "out_kernel",
+    "out_step_kernel",
+    "out_bias",
 )
 """Arrays of a model, in the order in which the network holds them."""
 
@@ -35,20 +44,24 @@ _FLOOR_CLICKS: Final = 0.05
 """Added to the reference before it is corrected: nothing can be multiplied out of 0."""
 
 
+HEAD_UNITS: Final = 64
+"""Width of the head's hidden layer."""
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkShape:
     """Sizes of a network."""
 
     feature_count: int
-    horizon: int
+    step_feature_count: int
     quantile_count: int
     units: tuple[int, int] = (128, 64)
     head: Head = "quantile"
 
     @property
     def output_count(self) -> int:
-        """Outputs of the dense head: per step the mean and the quantiles; one for `point`."""
-        return 1 if self.head == "point" else self.horizon * (1 + self.quantile_count)
+        """Outputs of the head per step: the mean and the quantiles; one for `point`."""
+        return 1 if self.head == "point" else 1 + self.quantile_count
 
     @property
     def memory_width(self) -> int:
@@ -65,8 +78,12 @@ class NetworkShape:
             "lstm2_kernel": (first, 4 * second),
             "lstm2_recurrent_kernel": (second, 4 * second),
             "lstm2_bias": (4 * second,),
-            "head_kernel": (second, self.output_count),
-            "head_bias": (self.output_count,),
+            "head_kernel": (second, HEAD_UNITS),
+            "head_step_kernel": (self.step_feature_count, HEAD_UNITS),
+            "head_bias": (HEAD_UNITS,),
+            "out_kernel": (HEAD_UNITS, self.output_count),
+            "out_step_kernel": (self.step_feature_count, self.output_count),
+            "out_bias": (self.output_count,),
         }
 
 
@@ -90,32 +107,34 @@ class Network:
         ]
         self.rnn = keras.layers.RNN(cells, return_sequences=True, return_state=True)
         self.rnn.build((None, None, shape.feature_count))
-        self.head = keras.layers.Dense(
-            shape.output_count, kernel_initializer=keras.initializers.RandomNormal(0.0, 0.02, seed)
-        )
-        self.head.build((None, None, shape.units[1]))
+        shapes = shape.weight_shapes()
+        self._head = {
+            name: tf.Variable(_initial(name, shapes[name], seed), name=name)
+            for name in WEIGHT_NAMES
+            if name.startswith(("head", "out"))
+        }
+        steps = tf.TensorSpec((None, None, shape.step_feature_count), tf.float32)
+        per_step = tf.TensorSpec((None, None), tf.float32)
+        memory = tf.TensorSpec((None, shape.memory_width), tf.float32)
+        features = tf.TensorSpec((None, shape.feature_count), tf.float32)
         self._step_function = tf.function(
-            self._step,
-            input_signature=[
-                tf.TensorSpec((None, shape.feature_count), tf.float32),
-                tf.TensorSpec((None, shape.memory_width), tf.float32),
-                tf.TensorSpec((None, shape.horizon), tf.float32),
-                tf.TensorSpec((None, shape.horizon), tf.float32),
-            ],
+            self._step, input_signature=[features, memory, steps, per_step, per_step]
         )
+        # The signature is checked once, here: done at every call it costs as much as the step.
+        self._step_once = self._step_function.get_concrete_function()
         self._warm_function = tf.function(
             self._warm,
             input_signature=[
                 tf.TensorSpec((None, None, shape.feature_count), tf.float32),
                 tf.TensorSpec((None, None), tf.bool),
-                tf.TensorSpec((None, shape.memory_width), tf.float32),
+                memory,
             ],
         )
 
     @property
     def variables(self) -> list[Any]:
         """Trainable variables, in the order of `WEIGHT_NAMES`."""
-        return [*self.rnn.trainable_variables, *self.head.trainable_variables]
+        return [*self.rnn.trainable_variables, *self._head.values()]
 
     @property
     def trace_count(self) -> int:
@@ -133,21 +152,29 @@ class Network:
             variable.assign(weights[name])
 
     def step(
-        self, features: Float32, memory: Float32, reference: Float32, unit: Float32
+        self,
+        features: Float32,
+        memory: Float32,
+        step_features: Float32,
+        reference: Float32,
+        unit: Float32,
     ) -> tuple[Float32, Float32, Float32]:
         """Run one bucket for N genres.
 
         Args:
             features: `(N, F)`.
             memory: `(N, memory_width)` after the bucket before.
+            step_features: `(N, H, K)`.
             reference: `(N, H)` clicks expected without the network.
             unit: `(N, H)` noise, clicks.
 
         Returns:
             Memory `(N, memory_width)`, mean `(N, H)`, quantiles `(N, H, Q)`.
         """
-        after, mean, quantiles = self._step_function(features, memory, reference, unit)
-        return after.numpy(), mean.numpy(), quantiles.numpy()
+        inputs = (features, memory, step_features, reference, unit)
+        outputs = self._step_once(*map(tf.convert_to_tensor, inputs))
+        after, mean, quantiles = (output.numpy() for output in outputs)
+        return after, mean, quantiles
 
     def warm(self, features: Float32, present: NDArray[np.bool_], memory: Float32) -> Float32:
         """Return the memory after a whole sequence.
@@ -160,25 +187,38 @@ class Network:
         after: Float32 = self._warm_function(features, present, memory).numpy()
         return after
 
-    def sequence(self, features: Any, present: Any, memory: Any) -> tuple[Any, Any]:  # noqa: ANN401
-        """Return raw outputs `(N, T, outputs)` and the memory after a sequence (tensors)."""
-        hidden, *states = self.rnn(features, mask=present, initial_state=self._split(memory))
-        return self.head(hidden), self._pack(states)
+    def sequence(self, features: Any, present: Any, memory: Any) -> Any:  # noqa: ANN401
+        """Return the LSTM's output at every bucket of a sequence, `(N, T, units)` (tensors)."""
+        hidden, *_ = self.rnn(features, mask=present, initial_state=self._split(memory))
+        return hidden
+
+    def outputs(self, hidden: Any, step_features: Any) -> Any:  # noqa: ANN401
+        """Return the head's raw outputs `(..., H, outputs)`.
+
+        Args:
+            hidden: `(..., units)` of the LSTM.
+            step_features: `(..., H, K)`.
+        """
+        head = self._head
+        # What the LSTM says is the same for all steps: multiplied once.
+        said = tf.matmul(hidden, head["head_kernel"])[..., None, :]
+        known = tf.tensordot(step_features, head["head_step_kernel"], 1)
+        inner = tf.nn.silu(said + known + head["head_bias"])
+        out = tf.tensordot(inner, head["out_kernel"], 1)
+        return out + tf.tensordot(step_features, head["out_step_kernel"], 1) + head["out_bias"]
 
     def decode(self, raw: Any, reference: Any, unit: Any) -> tuple[Any, Any]:  # noqa: ANN401
-        """Turn raw outputs `(..., outputs)` into mean `(..., H)` and quantiles `(..., H, Q)`.
+        """Turn raw outputs `(..., H, outputs)` into mean `(..., H)` and quantiles `(..., H, Q)`.
 
         The middle quantile corrects the reference; the others lie softplus gaps away from it, so
         they cannot cross. Not clipped at 0: training needs the slope there.
         """
         limit = _LARGEST_LOG_CORRECTION
         base = reference + _FLOOR_CLICKS
+        mean = base * tf.exp(limit * tf.tanh(raw[..., 0] / limit))
         if self.shape.head == "point":
-            mean = base * tf.exp(limit * tf.tanh(raw / limit))
             return mean, tf.repeat(mean[..., None], self.shape.quantile_count, axis=-1)
         count = self.shape.quantile_count
-        raw = tf.reshape(raw, tf.concat([tf.shape(reference), [1 + count]], 0))
-        mean = base * tf.exp(limit * tf.tanh(raw[..., 0] / limit))
         middle = count // 2
         centre = (base * tf.exp(limit * tf.tanh(raw[..., 1] / limit)))[..., None]
         gaps = unit[..., None] * tf.nn.softplus(raw[..., 2:])
@@ -186,9 +226,17 @@ class Network:
         above = centre + tf.cumsum(gaps[..., middle:], axis=-1)
         return mean, tf.concat([below, centre, above], axis=-1)
 
-    def _step(self, features: Any, memory: Any, reference: Any, unit: Any) -> Any:  # noqa: ANN401
+    def _step(
+        self,
+        features: Any,  # noqa: ANN401
+        memory: Any,  # noqa: ANN401
+        step_features: Any,  # noqa: ANN401
+        reference: Any,  # noqa: ANN401
+        unit: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
         hidden, states = self.rnn.cell(features, self._split(memory))
-        mean, quantiles = self.decode(self.head(hidden), reference, unit)
+        raw = self.outputs(hidden, step_features)
+        mean, quantiles = self.decode(raw, reference, unit)
         return self._pack(states), tf.nn.relu(mean), tf.nn.relu(quantiles)
 
     def _warm(self, features: Any, present: Any, memory: Any) -> Any:  # noqa: ANN401
@@ -203,3 +251,12 @@ class Network:
     def _pack(self, states: Any) -> Any:  # noqa: ANN401
         (h1, c1), (h2, c2) = states
         return tf.concat([h1, c1, h2, c2], axis=-1)
+
+
+def _initial(name: str, shape: tuple[int, ...], seed: int) -> Any:  # noqa: ANN401
+    """Return first values of an array of the head: outputs begin near the reference."""
+    if name.endswith("bias"):
+        return tf.zeros(shape)
+    if name.startswith("out"):
+        return keras.initializers.RandomNormal(0.0, 0.02, seed)(shape)
+    return keras.initializers.GlorotUniform(seed)(shape)

@@ -5,9 +5,16 @@ from pathlib import Path
 from typing import Final
 
 from contracts.settings import Settings
-from model.artifact import MANIFEST_NAME, Manifest, ModelRefusedError, load_artifact
+from model.artifact import (
+    MANIFEST_NAME,
+    Artifact,
+    Manifest,
+    ModelRefusedError,
+    load_artifact,
+)
 from model.baseline import Baseline
 from model.forecaster import Forecaster
+from model.live import LiveForecaster
 
 SHIPPED_DIRECTORY: Final = Path(str(files("model"))) / "pretrained"
 """The model that comes with the project."""
@@ -25,18 +32,41 @@ def load_forecaster(settings: Settings) -> tuple[Forecaster, str | None]:
     if settings.model_dir is None and not (directory / MANIFEST_NAME).exists():
         return baseline, "no trained model is installed"
     try:
-        artifact = load_artifact(directory)
-        reason = misfit(artifact.manifest, settings)
-        if reason is not None:
-            raise ModelRefusedError(reason)
-        # Only now TensorFlow: a model that does not fit costs nothing.
-        from model.lstm import LstmForecaster
-
-        return LstmForecaster(artifact, settings.horizon, settings.quantiles), None
+        return open_artifact(load_artifact(directory), settings), None
     except ModelRefusedError as error:
         if settings.model_dir is not None:
             raise
         return baseline, str(error)
+
+
+def load_live_forecaster(settings: Settings) -> tuple[Forecaster, str | None]:
+    """Return what serves live: `load_forecaster`'s, calibrated and scored as buckets close.
+
+    Raises:
+        ModelRefusedError: As `load_forecaster`.
+    """
+    forecaster, reason = load_forecaster(settings)
+    return live(forecaster), reason
+
+
+def live(forecaster: Forecaster) -> LiveForecaster:
+    """Return a forecaster calibrated and scored as buckets close, with the baseline at hand."""
+    return LiveForecaster(forecaster, Baseline(forecaster.horizon, forecaster.quantiles))
+
+
+def open_artifact(artifact: Artifact, settings: Settings) -> Forecaster:
+    """Return the forecaster of a model's arrays; imports TensorFlow.
+
+    Raises:
+        ModelRefusedError: It does not fit the settings, or its outputs are not what they were.
+    """
+    reason = misfit(artifact.manifest, settings)
+    if reason is not None:
+        raise ModelRefusedError(reason)
+    # Only now TensorFlow: a model that does not fit costs nothing.
+    from model.lstm import LstmForecaster
+
+    return LstmForecaster(artifact, settings.horizon, settings.quantiles)
 
 
 def check_chosen_model(settings: Settings) -> None:
@@ -55,9 +85,11 @@ def check_chosen_model(settings: Settings) -> None:
 def misfit(manifest: Manifest, settings: Settings) -> str | None:
     """Return in one line why a model does not fit the settings, None when it does."""
     name = manifest.model_version
-    if settings.bucket_seconds not in manifest.bucket_seconds:
-        known = ", ".join(str(seconds) for seconds in manifest.bucket_seconds)
-        return f"{name} was trained for buckets of {known} s, not {settings.bucket_seconds} s"
+    # Between two lengths that it knows, a network does as well as at them.
+    shortest, longest = min(manifest.bucket_seconds), max(manifest.bucket_seconds)
+    if not shortest <= settings.bucket_seconds <= longest:
+        known = f"{shortest} s" if shortest == longest else f"{shortest} to {longest} s"
+        return f"{name} was trained for buckets of {known}, not {settings.bucket_seconds} s"
     if settings.horizon > manifest.horizon:
         return f"{name} forecasts {manifest.horizon} steps, not {settings.horizon}"
     low, high = manifest.quantiles[0], manifest.quantiles[-1]

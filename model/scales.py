@@ -10,6 +10,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from model.profile import (
+    HOUR_MS,
+    PROFILE_COUNT,
+    day_means,
+    expect,
+    initial_profile,
+    known_mean,
+    step_profile,
+)
 from model.seasonal import Climatology, buckets_per_day, climatology
 from model.window import Past
 
@@ -19,7 +28,10 @@ SEEN, FAST, FAST_NORMAL, SLOW, EXPECTED, SPREAD = range(6)
 """Columns of the scales: buckets seen; recent level of clicks; recent level of what was normal;
 level over a day; what was expected of the next bucket; noise relative to a Poisson count."""
 
-SCALE_COUNT: Final = 6
+LEVEL_COUNT: Final = 6
+"""Of these columns; the weekly profile comes after them."""
+
+SCALE_COUNT: Final = LEVEL_COUNT + PROFILE_COUNT
 """Float32 numbers of scales per genre."""
 
 INITIAL_SPREAD: Final = 1.6
@@ -52,27 +64,35 @@ class Observed:
     """What a run of buckets left behind, per origin row.
 
     Attributes:
-        scales: `(B, G, SCALE_COUNT)` float32 after each row; initial where `present` is False.
+        scales: `(B, G, LEVEL_COUNT)` float32 after each row; initial where `present` is False.
+        last: `(G, SCALE_COUNT)` float32 after the last row: what the next run goes on from.
         reference: `(B, G, H)` float32, clicks expected at steps 1..H without a network.
         expected_before: `(B, G)` float32, what the row before had expected of this row.
         present: `(B, G)` bool, whether the genre was there by the row.
         clicks: `(B, G)` float32.
         normal: The climatology used.
+        week: `(B, G, H + 1)` float32, the weekly profile at steps 0..H; `UNKNOWN` if nothing.
+        day: The same of its mean day.
+        level: `(B, G)` float32, mean of that day's known hours; `UNKNOWN` if nothing.
     """
 
     scales: Float32
+    last: Float32
     reference: Float32
     expected_before: Float32
     present: NDArray[np.bool_]
     clicks: Float32
     normal: Climatology
+    week: Float32
+    day: Float32
+    level: Float32
 
 
 def initial_scales(genre_count: int) -> Float32:
     """Return the scales before any bucket, `(G, SCALE_COUNT)`."""
-    scales = np.zeros((genre_count, SCALE_COUNT), np.float32)
+    scales = np.zeros((genre_count, LEVEL_COUNT), np.float32)
     scales[:, SPREAD] = INITIAL_SPREAD
-    return scales
+    return np.concatenate([scales, initial_profile(genre_count)], axis=1)
 
 
 def observe(past: Past, first: int, stop: int, *, scales: Float32, horizon: int) -> Observed:
@@ -88,15 +108,29 @@ def observe(past: Past, first: int, stop: int, *, scales: Float32, horizon: int)
     normal = climatology(past, first, stop, horizon)
     clicks = past.clicks(first, stop).astype(np.float32)
     present = np.arange(first, stop)[:, None] >= past.first_row[None, :]
-    path = np.empty((stop - first, *scales.shape), np.float32)
+    path = np.empty((stop - first, len(scales), LEVEL_COUNT), np.float32)
     before = np.empty(clicks.shape, np.float32)
+    week = np.empty((*clicks.shape, horizon + 1), np.float32)
+    day, level = np.empty_like(week), np.empty_like(before)
+    days = day_means(scales[:, LEVEL_COUNT:])
     for row in range(stop - first):
         before[row] = scales[:, EXPECTED]
-        stepped = _step(scales, clicks[row], normal, row, past.bucket_ms)
+        start_ms = int(past.starts_ms[first + row])
+        stepped = _step(scales, clicks[row], normal, row, start_ms, past.bucket_ms)
         scales = np.where(present[row][:, None], stepped, scales)
-        path[row] = scales
+        path[row] = scales[:, :LEVEL_COUNT]
+        if (start_ms + past.bucket_ms) // HOUR_MS != start_ms // HOUR_MS:
+            days = day_means(scales[:, LEVEL_COUNT:])
+        usual = expect(
+            scales[:, LEVEL_COUNT:],
+            days,
+            start_ms=start_ms,
+            bucket_ms=past.bucket_ms,
+            horizon=horizon,
+        )
+        week[row], day[row], level[row] = usual.week, usual.day, known_mean(days)
     reference = _reference(path, normal.mean[:, :, 1:], normal.support[:, :, 1:], past.bucket_ms)
-    return Observed(path, reference, before, present, clicks, normal)
+    return Observed(path, scales, reference, before, present, clicks, normal, week, day, level)
 
 
 def _fast_buckets(bucket_ms: int) -> float:
@@ -108,7 +142,12 @@ def _slow_buckets(bucket_ms: int) -> float:
 
 
 def _step(
-    scales: Float32, clicks: Float32, normal: Climatology, row: int, bucket_ms: int
+    scales: Float32,
+    clicks: Float32,
+    normal: Climatology,
+    row: int,
+    start_ms: int,
+    bucket_ms: int,
 ) -> Float32:
     """Return the scales `(G, SCALE_COUNT)` after one bucket of `clicks` `(G,)`."""
     seen = scales[:, SEEN]
@@ -132,6 +171,9 @@ def _step(
         normal.support[row : row + 1, :, 1:2],
         bucket_ms,
     )[0, :, 0]
+    after[:, LEVEL_COUNT:] = step_profile(
+        scales[:, LEVEL_COUNT:], counted, start_ms=start_ms, bucket_ms=bucket_ms, seen=seen
+    )
     return after
 
 

@@ -25,6 +25,9 @@ WEEK_WEIGHT: Final = 1.2
 SMOOTHING_MS: Final = 450_000
 """Buckets this far around the same time count too (7.5 minutes): single minutes are noise."""
 
+LAG_DAYS: Final = (1, 2, 3, 4, 5, 6, 7, 14, 21, 28)
+"""Days back that `lagged` looks, each on its own."""
+
 Lags = tuple[tuple[int, ...], tuple[int, ...]]
 
 
@@ -138,3 +141,46 @@ def _stretch_mean(
     high = past.prefix[begins.start + 2 * half + 1 : begins.stop + 2 * half + 1]
     known = np.arange(begins.start, begins.stop)[:, None] >= past.first_row[None, :]
     return rows, known, np.where(known, (high - low) / (2 * half + 1), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Lagged:
+    """Clicks at the same time before, each day and week on its own.
+
+    Attributes:
+        mean: `(B, G, H, L)` float32, clicks of the smoothed stretch; 0 where not known.
+        known: `(B, G, H, L)` bool.
+    """
+
+    mean: NDArray[np.float32]
+    known: NDArray[np.bool_]
+
+
+def lagged(past: Past, first: int, stop: int, horizon: int) -> Lagged:
+    """Return the clicks at the same time before, for steps 1..`horizon` after each origin row.
+
+    A lag is known when its stretch ends at or before the origin, begins within reach of it, and
+    the genre was there.
+    """
+    half = smoothing_half_width(past.bucket_ms)
+    day = buckets_per_day(past.bucket_ms)
+    targets = range(first + 1, stop + horizon)
+    shape = (stop - first, past.prefix.shape[1], horizon, len(LAG_DAYS))
+    mean, known = np.zeros(shape, np.float32), np.zeros(shape, bool)
+    steps = np.arange(1, horizon + 1)
+    for position, days in enumerate(LAG_DAYS):
+        lag = day * days
+        usable = (steps + half <= lag) & (lag < past.reach + steps - half)
+        # Targets from here on have a stretch that reaches past the rows there are.
+        last = min(targets.stop, len(past.prefix) - 1 + lag - half)
+        if not usable.any() or last <= targets.start:
+            continue
+        rows, there, values = _stretch_mean(past, range(targets.start, last), lag, half)
+        column = np.zeros((len(targets), shape[1]), np.float32)
+        column_known = np.zeros(column.shape, bool)
+        column[: last - targets.start][rows] = values
+        column_known[: last - targets.start][rows] = there
+        windows = np.lib.stride_tricks.sliding_window_view
+        known[:, :, :, position] = windows(column_known, horizon, axis=0) & usable
+        mean[:, :, :, position] = windows(column, horizon, axis=0) * usable
+    return Lagged(mean, known)

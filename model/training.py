@@ -1,7 +1,6 @@
 """Training: pinball loss over short sequences, Adam with a falling rate. Imports TensorFlow."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import keras
@@ -11,36 +10,13 @@ from numpy.typing import NDArray
 
 from model.batches import Batch, Prepared, Sampler
 from model.network import Network, NetworkShape
-
-BATCHES_PER_EPOCH: Final = 25
-"""An epoch is so many batches: data sets differ too much in size for passes to mean anything."""
+from model.plans import BATCHES_PER_EPOCH, TrainingPlan
 
 _MEAN_SHARE: Final = 0.1
 """Weight of the mean's deviance beside the pinball loss: it must not steer the quantiles."""
 
 Progress = Callable[[int, float], None]
 """Called after every epoch with its number from 1 and its loss."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingPlan:
-    """How to train.
-
-    Attributes:
-        levels: Quantile levels, ascending.
-        epochs: Epochs of `BATCHES_PER_EPOCH` batches.
-        batch_size: Sequences per batch.
-        sequence_length: Buckets per sequence.
-        learning_rate: Adam's rate at the start; falls to a twentieth along a cosine.
-        seed: Of weights and batches.
-    """
-
-    levels: tuple[float, ...]
-    epochs: int = 30
-    batch_size: int = 64
-    sequence_length: int = 96
-    learning_rate: float = 3e-3
-    seed: int = 0
 
 
 def train(
@@ -76,8 +52,7 @@ def train(
 
 
 def _tensors(batch: Batch) -> list[Any]:
-    fields = (batch.features, batch.reference, batch.unit, batch.present)
-    return [tf.constant(array) for array in (*fields, batch.target, batch.weight)]
+    return [tf.constant(getattr(batch, name)) for name in Batch.__dataclass_fields__]
 
 
 def _training_step(network: Network, plan: TrainingPlan) -> Callable[..., Any]:
@@ -91,15 +66,19 @@ def _training_step(network: Network, plan: TrainingPlan) -> Callable[..., Any]:
 
     def step(
         features: Any,  # noqa: ANN401
+        present: Any,  # noqa: ANN401
+        origins: Any,  # noqa: ANN401
+        step_features: Any,  # noqa: ANN401
         reference: Any,  # noqa: ANN401
         unit: Any,  # noqa: ANN401
-        present: Any,  # noqa: ANN401
         target: Any,  # noqa: ANN401
         weight: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
         with tf.GradientTape() as tape:
             memory = tf.zeros((tf.shape(features)[0], network.shape.memory_width))
-            raw, _ = network.sequence(features, present, memory)
+            hidden = network.sequence(features, present, memory)
+            hidden = tf.gather(hidden, origins, batch_dims=1)
+            raw = network.outputs(hidden, step_features)
             mean, quantiles = network.decode(raw, reference, unit)
             scale = weight[..., None]
             if is_point:
@@ -108,9 +87,8 @@ def _training_step(network: Network, plan: TrainingPlan) -> Callable[..., Any]:
             else:
                 losses = pinball(target, quantiles, levels) * scale
                 losses += _MEAN_SHARE * deviance(target, mean) * scale
-            counted = tf.cast(present, tf.float32)[..., None]
-            total = tf.reduce_sum(counted) * float(losses.shape[-1] or 1)
-            loss = tf.reduce_sum(losses * counted) / tf.maximum(total, 1.0)
+            count = tf.reduce_sum(tf.cast(weight > 0.0, tf.float32)) * float(losses.shape[-1] or 1)
+            loss = tf.reduce_sum(losses) / tf.maximum(count, 1.0)
         gradients = tape.gradient(loss, network.variables)
         optimizer.apply_gradients(zip(gradients, network.variables, strict=True))
         return loss

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from contracts.measures import MEASURE_COUNT
 from model.artifact import Artifact, DataRange, Manifest, TrainMetrics, pack_weights, save_artifact
-from model.features import feature_names
+from model.features import FEATURES, STEP_FEATURES
 from model.history import History
 from model.lstm import LstmForecaster, golden_of
 from model.network import Network, NetworkShape
@@ -23,7 +23,7 @@ UNMEASURED = TrainMetrics(mse=None, mae=None, mase=None, wql=None, coverage=None
 
 def make_artifact(directory: Path = Path("somewhere"), seed: int = 5) -> Artifact:
     """Return a model with lively random weights: nothing is near 0, so mistakes show."""
-    shape = NetworkShape(len(feature_names(HORIZON)), HORIZON, len(LEVELS), units=(12, 8))
+    shape = NetworkShape(len(FEATURES), len(STEP_FEATURES), len(LEVELS), units=(12, 8))
     rng = np.random.default_rng(seed)
     weights = {
         name: rng.normal(0.0, 0.25, size).astype(np.float32)
@@ -41,7 +41,8 @@ def make_artifact(directory: Path = Path("somewhere"), seed: int = 5) -> Artifac
         quantiles=LEVELS,
         bucket_seconds=(60, 3600),
         window_buckets=2016,
-        features=feature_names(HORIZON),
+        features=FEATURES,
+        step_features=STEP_FEATURES,
         scaler="streamed",
         shapes=shape.weight_shapes(),
         data=DataRange(

@@ -161,7 +161,7 @@ UNSERVABLE: dict[str, tuple[Callable[[Path], None], str]] = {
     "golden outputs differ": (change_golden, "self-check failed, mean"),
     "other features": (lambda d: edit_manifest(d, features=["a", "b"]), "other features"),
     "other units": (lambda d: edit_manifest(d, units=[16, 8]), "array shapes do not fit"),
-    "other horizon": (lambda d: edit_manifest(d, horizon=7), "other features"),
+    "other step features": (lambda d: edit_manifest(d, step_features=["a"]), "other features"),
     "other quantiles": (lambda d: edit_manifest(d, quantiles=[0.5]), "array shapes do not fit"),
 }
 

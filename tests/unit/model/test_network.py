@@ -26,12 +26,25 @@ def test_sequence_and_steps_are_the_same_network() -> None:
     rng = np.random.default_rng(0)
     features = rng.normal(size=(3, 40, shape.feature_count)).astype(np.float32)
     memory = np.zeros((3, shape.memory_width), np.float32)
-    ones = np.ones((3, shape.horizon), np.float32)
+    ones = np.ones((3, 4), np.float32)
+    steps = np.ones((3, 4, shape.step_feature_count), np.float32)
     stepped = memory
     for row in range(40):
-        stepped, _, _ = network.step(features[:, row], stepped, ones, ones)
+        stepped, _, _ = network.step(features[:, row], stepped, steps, ones, ones)
     whole = network.warm(features, np.ones((3, 40), bool), memory)
     np.testing.assert_allclose(whole, stepped, atol=1e-5)
+
+
+def test_a_step_is_forecast_alike_whatever_the_horizon() -> None:
+    network = make_forecaster().network
+    rng = np.random.default_rng(0)
+    steps = rng.normal(size=(2, 9, network.shape.step_feature_count)).astype(np.float32)
+    features = rng.normal(size=(2, network.shape.feature_count)).astype(np.float32)
+    memory = np.zeros((2, network.shape.memory_width), np.float32)
+    ones = np.ones((2, 9), np.float32)
+    _, _, long = network.step(features, memory, steps, ones, ones)
+    _, _, short = network.step(features, memory, steps[:, :3], ones[:, :3], ones[:, :3])
+    np.testing.assert_allclose(long[:, :3], short, rtol=1e-6)
 
 
 def test_levels_that_are_there_are_taken_as_they_are() -> None:

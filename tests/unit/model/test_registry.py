@@ -7,7 +7,8 @@ import pytest
 
 from contracts.settings import Settings
 from model.artifact import WEIGHTS_NAME, ModelRefusedError
-from model.registry import check_chosen_model, load_forecaster
+from model.live import LIVE_VERSION, LiveForecaster
+from model.registry import check_chosen_model, load_forecaster, load_live_forecaster
 
 from .making import LEVELS, write_artifact
 
@@ -23,6 +24,13 @@ def test_model_that_fits_serves(tmp_path: Path) -> None:
     assert (forecaster.horizon, forecaster.quantiles) == (4, LEVELS)
 
 
+def test_what_serves_live_keeps_its_own_record(tmp_path: Path) -> None:
+    write_artifact(tmp_path)
+    forecaster, reason = load_live_forecaster(settings(model_dir=tmp_path))
+    assert isinstance(forecaster, LiveForecaster)
+    assert (forecaster.version, reason) == (f"lstm-test+{LIVE_VERSION}", None)
+
+
 def test_levels_between_those_trained_are_interpolated(tmp_path: Path) -> None:
     write_artifact(tmp_path)
     forecaster, reason = load_forecaster(
@@ -34,7 +42,8 @@ def test_levels_between_those_trained_are_interpolated(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"bucket_seconds": 900}, "lstm-test was trained for buckets of 60, 3600 s, not 900 s"),
+        ({"bucket_seconds": 30}, "lstm-test was trained for buckets of 60 to 3600 s, not 30 s"),
+        ({"bucket_seconds": 7200}, "lstm-test was trained for buckets of 60 to 3600 s, not 7200 s"),
         ({"horizon": 7}, "lstm-test forecasts 6 steps, not 7"),
         ({"quantiles": (0.05, 0.5)}, "lstm-test knows quantiles from 0.1 to 0.9 only"),
     ],
@@ -46,6 +55,11 @@ def test_shipped_model_that_does_not_fit_gives_way_to_the_baseline(
     monkeypatch.setattr("model.registry.SHIPPED_DIRECTORY", tmp_path)
     forecaster, why = load_forecaster(settings(**changes))
     assert (forecaster.kind, why) == ("baseline", reason)
+
+
+def test_a_bucket_length_between_those_trained_is_served(tmp_path: Path) -> None:
+    write_artifact(tmp_path)
+    assert load_forecaster(settings(model_dir=tmp_path, bucket_seconds=900))[1] is None
 
 
 @pytest.mark.parametrize("load", [load_forecaster, check_chosen_model])

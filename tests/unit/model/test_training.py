@@ -1,26 +1,49 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from model.batches import Sampler, prepare
-from model.features import feature_names
+from model.features import FEATURES, STEP_FEATURES
 from model.network import NetworkShape
+from model.plans import TrainingPlan
 from model.synthetic import simulate_history
-from model.training import TrainingPlan, train
+from model.training import train
 
 from .making import HORIZON, LEVELS, history_of
 
-SHAPE = NetworkShape(len(feature_names(HORIZON)), HORIZON, len(LEVELS), units=(12, 8))
+SHAPE = NetworkShape(len(FEATURES), len(STEP_FEATURES), len(LEVELS), units=(12, 8))
 PLAN = TrainingPlan(LEVELS, epochs=4, batch_size=16, sequence_length=24, learning_rate=1e-2)
 
 
 def test_targets_are_the_buckets_after_the_origin() -> None:
     # y(t) = t, so step k of origin t is t + k; the last click count is a feature of no target.
     prepared = prepare(history_of(np.arange(80)[:, None]), horizon=HORIZON, reach=50)
-    batch = Sampler([prepared], length=10, seed=0).draw(32)
-    origins = batch.target[:, :, 0] - 1
-    assert (np.diff(origins, axis=1) == 1).all()
-    assert (batch.target == origins[:, :, None] + np.arange(1, HORIZON + 1)).all()
+    batch = Sampler([prepared], length=30, seed=0).draw(32)
+    clicks_there = batch.target[:, :, 0] - 1
+    assert (np.diff(clicks_there, axis=1) == np.diff(batch.origins, axis=1)).all()
+    assert (batch.target == clicks_there[:, :, None] + np.arange(1, HORIZON + 1)).all()
     assert batch.target.max() <= 79
+
+
+def test_what_is_learnt_of_an_origin_is_what_was_known_there() -> None:
+    prepared = prepare(history_of(np.arange(80)[:, None]), horizon=HORIZON, reach=50)
+    batch = Sampler([prepared], length=30, seed=0).draw(8)
+    rows = (batch.target[:, :, 0] - 1).astype(int)
+    np.testing.assert_array_equal(batch.reference, prepared.reference[rows, 0])
+    np.testing.assert_array_equal(batch.step_features, prepared.step_features[rows, 0])
+    begins = rows - batch.origins
+    assert (begins == begins[:, :1]).all()
+    np.testing.assert_array_equal(batch.features[:, 0], prepared.features[begins[:, 0], 0])
+
+
+def test_nothing_is_learnt_of_a_genre_that_is_not_there_yet() -> None:
+    clicks = np.ones((80, 1), np.int64)
+    clicks[:40] = 0
+    prepared = prepare(history_of(clicks), horizon=HORIZON, reach=50)
+    batch = Sampler([prepared], length=70, seed=0).draw(16)
+    assert ((batch.weight > 0) == batch.present[np.arange(16)[:, None], batch.origins]).all()
+    assert (batch.weight == 0).any()
 
 
 def test_training_lowers_the_loss_and_is_reproducible() -> None:
@@ -34,11 +57,11 @@ def test_training_lowers_the_loss_and_is_reproducible() -> None:
 
 
 def test_point_head_has_one_output() -> None:
-    shape = NetworkShape(SHAPE.feature_count, HORIZON, len(LEVELS), units=(12, 8), head="point")
+    shape = replace(SHAPE, head="point")
     history = simulate_history(0, bucket_seconds=3600, bucket_count=200, genre_count=4)
     prepared = [prepare(history, horizon=HORIZON, reach=2016)]
     weights, losses = train(shape, prepared, PLAN)
-    assert weights["head_bias"].shape == (1,)
+    assert weights["out_bias"].shape == (1,)
     assert np.isfinite(losses).all()
 
 

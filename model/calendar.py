@@ -1,0 +1,31 @@
+"""Calendar: the time of day and of week as waves, UTC; the same for every genre."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.buckets import DAY_MS
+from model.profile import MONDAY_MS
+
+_HARMONICS: Final = (("day", DAY_MS, 0, 3), ("week", 7 * DAY_MS, MONDAY_MS, 3))
+"""Cycle, its length, where it begins, and how many harmonics of it are read."""
+
+CALENDAR: Final = tuple(
+    f"{cycle}_{wave}{harmonic}"
+    for cycle, _, _, count in _HARMONICS
+    for harmonic in range(1, count + 1)
+    for wave in ("sin", "cos")
+)
+"""Names of the waves, in their order."""
+
+
+def calendar_waves(starts_ms: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the waves at bucket starts `(...,)` epoch ms, `(..., len(CALENDAR))` float32."""
+    waves = []
+    for _, period, origin, count in _HARMONICS:
+        # Reduced as whole numbers first: epoch milliseconds are too long for float32.
+        turn = 2.0 * np.pi * ((starts_ms - origin) % period) / period
+        for harmonic in range(1, count + 1):
+            waves += [np.sin(harmonic * turn), np.cos(harmonic * turn)]
+    return np.stack(waves, axis=-1).astype(np.float32)
