@@ -16,7 +16,7 @@ export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench soak install clean
+.PHONY: help demo test check format bench accuracy soak install clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench: $(ENVIRONMENT) ## Every benchmark in bench/; each prints its figures
 	  [ -e "$$path" ] || { echo "no benchmark in bench/"; break; }; \
 	  name=$${path#bench/}; echo "== $${name%.py}"; $(BIN)/python -m "bench.$${name%.py}"; \
 	done
+
+accuracy: $(ENVIRONMENT) ## Backtests on three sets of real counts beside other methods; writes the tables
+	@exec $(BIN)/python -m bench.accuracy $(ARGS)
 
 soak: $(ENVIRONMENT) ## Random faults on real processes, then the exactness report (SECONDS=1800, SEED=)
 	@exec $(BIN)/python -m tests.faults.soak $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)

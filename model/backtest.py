@@ -1,5 +1,6 @@
 """Backtest: rolling origins over history, driven by the same `advance` that runs live."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ from model.scores import Metrics, ScoreSums, seasonal_scale
 from model.seasonal import buckets_per_day
 from model.window import Window
 
+RollProgress = Callable[[int, int], None]
+"""Called after every bucket with how many are done and how many there are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -21,11 +25,13 @@ class Origin:
         row: Row of the last observed bucket; step 1 is row + 1.
         forecasts: Of the model.
         naive: Of seasonal naive.
+        seconds: Wall time of the model's step.
     """
 
     row: int
     forecasts: Forecasts
     naive: Forecasts
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +40,23 @@ class BacktestPlan:
 
     Attributes:
         first_row: Row of the first origin; earlier buckets only warm the model.
-        stride: Buckets from one origin to the next.
+        stride: Buckets from one origin to the next, counted back from the last possible one.
         window_buckets: Capacity of the window, as live.
+        rows: The origins' rows, ascending; `first_row` and `stride` say them when empty.
     """
 
     first_row: int
     stride: int = 1
     window_buckets: int = 2016
+    rows: tuple[int, ...] = ()
+
+    def origin_rows(self, row_count: int, horizon: int) -> tuple[int, ...]:
+        """Return the origins' rows in a history of `row_count` buckets, ascending."""
+        last_row = row_count - horizon - 1
+        if self.rows:
+            return tuple(row for row in self.rows if 0 <= row <= last_row)
+        first = last_row - (last_row - self.first_row) // self.stride * self.stride
+        return tuple(range(first, last_row + 1, self.stride))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +72,7 @@ def roll(
     history: History,
     forecaster: Forecaster,
     plan: BacktestPlan,
-    progress: Callable[[int, int], None] | None = None,
+    progress: RollProgress | None = None,
 ) -> Iterator[Origin]:
     """Run the model over the history, bucket by bucket, and yield the origins of the plan.
 
@@ -65,25 +81,31 @@ def roll(
     window = Window(plan.window_buckets, history.bucket_ms)
     naive = SeasonalNaive(forecaster.horizon, forecaster.quantiles)
     state = forecaster.initial_state(0)
-    first_ms = history.first_bucket_ms
-    last_row = len(history.starts_ms) - forecaster.horizon - 1
-    for row in range(last_row + 1):
-        window.append(int(history.starts_ms[row]), history.cells[row], first_ms)
+    rows = plan.origin_rows(len(history.starts_ms), forecaster.horizon)
+    asked = set(rows)
+    row_count = rows[-1] + 1 if rows else 0
+    for row in range(row_count):
+        start_ms = int(history.starts_ms[row])
+        # A genre that has not begun is "from the next bucket on": when it will is the future.
+        first_ms = np.minimum(history.first_bucket_ms, start_ms + history.bucket_ms)
+        window.append(start_ms, history.cells[row], first_ms)
+        begun = time.perf_counter()
         state = grow_state(forecaster, state, window.genre_count)
         state, forecasts = forecaster.advance(state, window)
+        seconds = time.perf_counter() - begun
         if progress is not None:
-            progress(row + 1, last_row + 1)
-        if row >= plan.first_row and (last_row - row) % plan.stride == 0:
-            yield Origin(row, forecasts, naive.forecast(window))
+            progress(row + 1, row_count)
+        if row in asked:
+            yield Origin(row, forecasts, naive.forecast(window), seconds)
 
 
 def backtest(
     history: History,
     forecaster: Forecaster,
     plan: BacktestPlan,
-    progress: Callable[[int, int], None] | None = None,
+    progress: RollProgress | None = None,
 ) -> BacktestResult:
-    """Score the model and seasonal naive on the origins of the plan.
+    """Score the model and seasonal naive on the origins of the plan, genres that have begun only.
 
     Raises:
         ValueError: When the history is too short for a single origin.
@@ -93,8 +115,8 @@ def backtest(
     # A day, or less where there is less: some scale is better than none.
     lag = min(buckets_per_day(history.bucket_ms), max(1, len(past) // 2))
     scale = seasonal_scale(past, lag, history.first_row)
-    sums = ScoreSums(forecaster.quantiles, scale)
-    naive_sums = ScoreSums(forecaster.quantiles, scale)
+    sums = ScoreSums(forecaster.quantiles, scale, forecaster.horizon)
+    naive_sums = ScoreSums(forecaster.quantiles, scale, forecaster.horizon)
     origins = 0
     for origin in roll(history, forecaster, plan, progress):
         actual = clicks[origin.row + 1 : origin.row + 1 + forecaster.horizon].T

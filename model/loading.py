@@ -21,6 +21,11 @@ MAX_CELLS: Final = 50_000_000
 """Most (bucket, genre) pairs of a history, 3 GB of counts: a wrong clock must not eat memory."""
 
 _GENRE_SEPARATOR: Final = "|"
+
+# Names stay as they are written: neither 007 nor 2024-01-01 nor true becomes anything else.
+_TEXT_COLUMNS: Final = pa_csv.ConvertOptions(
+    column_types={"series": pa.string(), "genres": pa.string()}
+)
 _COLUMN: Final = {name: position for position, name in enumerate(MEASURES)}
 
 
@@ -53,7 +58,7 @@ def _read_table(path: Path) -> Any:  # noqa: ANN401 (pyarrow ships no types)
     name = path.name.removesuffix(".gz")
     try:
         if name.endswith(".csv"):
-            return pa_csv.read_csv(path)
+            return pa_csv.read_csv(path, convert_options=_TEXT_COLUMNS)
         if name.endswith((".jsonl", ".ndjson", ".json")):
             with pa.input_stream(str(path), compression="detect") as stream:
                 return pa_json.read_json(stream)

@@ -1,35 +1,26 @@
 """Plots of a training: the loss by epoch, forecasts beside what came. Files only, no display."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from model.backtest import BacktestPlan, Origin, roll
+from model.comparison import Compared
+from model.figures import draw_fan, loss_figure, shown_name, styled
 from model.forecaster import Forecaster
 from model.history import History
 
-_BLUE: Final = "#1f6fb4"
-_INK: Final = "#333333"
 _DPI: Final = 130
 _PANELS: Final = 4
-_PAST_HORIZONS: Final = 4
-"""Horizons of the past drawn before the origin."""
 
 
 def plot_losses(losses: Sequence[float], path: Path) -> None:
     """Draw the training loss of every epoch."""
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
-    axes = figure.add_subplot()
-    axes.plot(range(1, len(losses) + 1), losses, color=_BLUE, linewidth=1.6)
-    axes.set(xlabel="epoch", ylabel="loss on scaled counts", title="Training loss")
-    axes.grid(visible=True, alpha=0.25)
-    _write(figure, path)
+    write_png(loss_figure(losses), path)
 
 
 def plot_forecasts(
@@ -41,66 +32,28 @@ def plot_forecasts(
         last = origin
     if last is None:
         raise ValueError("the history is too short to draw a forecast")
+    ahead = slice(last.row + 1, last.row + 1 + forecaster.horizon)
+    actual = history.clicks[ahead].T.astype(np.float64)
+    compared = Compared(last.row, actual, last.forecasts, last.naive, last.naive)
     genres = np.argsort(-history.clicks.sum(axis=0), kind="stable")[:_PANELS]
-    figure = Figure(figsize=(9, 2.4 * len(genres)), layout="constrained")
-    panels = figure.subplots(len(genres), 1, sharex=True, squeeze=False)[:, 0]
-    for axes, genre in zip(panels, genres, strict=True):
-        _panel(axes, history, forecaster, last, int(genre))
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", frameon=False, ncols=4, fontsize=9)
-    figure.suptitle(f"Forecasts of the last {forecaster.horizon} buckets ({forecaster.version})")
-    _write(figure, path)
+    with styled():
+        figure = Figure(figsize=(9, 2.2 * len(genres) + 0.6), layout="constrained")
+        panels = figure.subplots(len(genres), 1, sharex=True, squeeze=False)[:, 0]
+        for axes, genre in zip(panels, genres, strict=True):
+            draw_fan(axes, history, compared, int(genre), forecaster.quantiles)
+            axes.set_title(shown_name(history.names[genre]), loc="left")
+            axes.set_ylabel("clicks")
+            axes.set_ylim(bottom=0)
+        marks, labels = panels[0].get_legend_handles_labels()
+        figure.legend(marks, labels, loc="outside lower center", ncols=4)
+        title = f"Forecasts of the last {forecaster.horizon} buckets ({forecaster.version})"
+        figure.suptitle(title)
+    write_png(figure, path)
 
 
-def _panel(
-    axes: Any,  # noqa: ANN401 (matplotlib is untyped here)
-    history: History,
-    forecaster: Forecaster,
-    origin: Origin,
-    genre: int,
-) -> None:
-    horizon = forecaster.horizon
-    first = max(0, origin.row + 1 - _PAST_HORIZONS * horizon)
-    times = [datetime.fromtimestamp(ms / 1000, UTC) for ms in history.starts_ms.tolist()]
-    ahead = slice(origin.row + 1, origin.row + 1 + horizon)
-    quantiles = origin.forecasts.quantiles[genre]
-    levels = forecaster.quantiles
-    share = f"{levels[0]:g}-{levels[-1]:g} interval"
-    axes.plot(
-        times[first : ahead.stop],
-        history.clicks[first : ahead.stop, genre],
-        color=_INK,
-        linewidth=1.0,
-        label="clicks",
-    )
-    axes.fill_between(
-        times[ahead],
-        quantiles[:, 0],
-        quantiles[:, -1],
-        color=_BLUE,
-        alpha=0.22,
-        linewidth=0,
-        label=share,
-    )
-    axes.plot(
-        times[ahead], quantiles[:, len(levels) // 2], color=_BLUE, linewidth=1.6, label="median"
-    )
-    axes.plot(
-        times[ahead],
-        origin.naive.mean[genre],
-        color="#c8782a",
-        linewidth=1.0,
-        linestyle="--",
-        label="seasonal naive",
-    )
-    axes.set_title(history.names[genre], loc="left", fontsize=10)
-    axes.set_ylim(bottom=0)
-    axes.set_ylabel("clicks")
-    axes.grid(visible=True, alpha=0.25)
-    locator = AutoDateLocator()
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-
-
-def _write(figure: Figure, path: Path) -> None:
-    FigureCanvasAgg(figure).print_png(str(path), metadata={"Software": "genrecast"})  # type: ignore[no-untyped-call,unused-ignore]
+def write_png(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG on white."""
+    figure.set_facecolor("white")
+    figure.set_dpi(_DPI)
+    with styled():
+        FigureCanvasAgg(figure).print_png(str(path), metadata={"Software": "genrecast"})  # type: ignore[no-untyped-call,unused-ignore]

@@ -1,5 +1,6 @@
 """Window: the last closed buckets of every genre, in memory, as prefix sums."""
 
+import copy
 from dataclasses import dataclass
 from typing import Final
 
@@ -76,6 +77,7 @@ class Window:
         self._audience = np.zeros((self._row_limit, 0, AUDIENCE_COUNT), np.float16)
         self._low = 0
         self._length = 0
+        self._is_view = False
 
     def __len__(self) -> int:
         return self._length
@@ -106,8 +108,10 @@ class Window:
             first_bucket_ms: `(G,)` int64; a genre that begins after `start_ms` is not there yet.
 
         Raises:
-            ValueError: When shapes do not fit or genres went missing.
+            ValueError: When shapes do not fit or genres went missing, or this is a view.
         """
+        if self._is_view:
+            raise ValueError("a view of another window cannot be appended to")
         genre_count = len(cells)
         if cells.shape != (genre_count, MEASURE_COUNT) or first_bucket_ms.shape != (genre_count,):
             raise ValueError(f"cells {cells.shape} and first buckets {first_bucket_ms.shape}")
@@ -125,6 +129,13 @@ class Window:
         self._low = 0
         self._length = 0
         self._prefix[0] = 0
+
+    def up_to(self, length: int) -> "Window":
+        """Return a view (not a copy) of the first `length` buckets; valid until the next append."""
+        view = copy.copy(self)
+        view._length = min(max(length, 0), self._length)
+        view._is_view = True
+        return view
 
     def lag(self, buckets: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Return clicks `buckets` before the last one `(G,)` and whether they are known `(G,)`."""

@@ -75,3 +75,24 @@ def test_held_out_plan_walks_through_the_hours_of_the_day() -> None:
 def test_too_short_a_history_is_refused() -> None:
     with pytest.raises(ValueError, match="no origin"):
         backtest(history_of(np.ones((3, 1), np.int64)), RampForecaster(0), PLAN)
+
+
+class FirstBuckets(RampForecaster):
+    """Notes what every window says of when the genres began."""
+
+    def __init__(self) -> None:
+        super().__init__(off=0)
+        self.seen: list[list[int]] = []
+
+    def advance(self, state: Float32, window: Window) -> tuple[Float32, Forecasts]:
+        self.seen.append((window.first_bucket_ms - window.starts_ms[-1]).tolist())
+        return super().advance(state, window)
+
+
+def test_when_a_genre_will_begin_is_not_known_before_it_does() -> None:
+    clicks = np.array([[1, 0], [1, 0], [1, 0], [1, 5], [1, 5], [1, 5], [1, 5], [1, 5]])
+    forecaster = FirstBuckets()
+    list(roll(history_of(clicks), forecaster, BacktestPlan(first_row=0)))
+    hour = 3_600_000
+    # "From the next bucket on" until the bucket comes; then as long ago as it is.
+    assert [second for _, second in forecaster.seen] == [hour, hour, hour, 0, -hour]

@@ -104,3 +104,10 @@ def test_file_that_is_no_history_is_refused(tmp_path: Path, name: str) -> None:
 def test_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HistoryError, match="cannot be read"):
         load_history(tmp_path / "none.parquet", 60)
+
+
+def test_names_in_a_table_stay_as_they_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "counts.csv"
+    names = ["007", "2024-01-01", "true", "1.50"]
+    path.write_text("series,timestamp,count\n" + "".join(f"{name},0,1\n" for name in names))
+    assert load_history(path, 60).names == tuple(names)

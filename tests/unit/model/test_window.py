@@ -88,3 +88,17 @@ def test_hostile_counts_do_not_overflow() -> None:
         window.append(row * BUCKET, cells_of(2**62), begins(0))
     assert window.lag(0)[0].tolist() == [MAX_CLICKS]
     assert (np.diff(window.past().prefix[:, 0]) == MAX_CLICKS).all()
+
+
+def test_view_of_the_first_buckets_is_the_window_as_it_was() -> None:
+    window, earlier = filled(capacity=5, count=9), filled(capacity=5, count=7)
+    view = window.up_to(3)
+    np.testing.assert_array_equal(view.starts_ms, earlier.starts_ms[2:])
+    assert [int(view.lag(k)[0][0]) for k in range(3)] == [6, 5, 4]
+    assert len(window) == 5
+
+
+def test_view_cannot_be_appended_to() -> None:
+    view = filled(capacity=5, count=3).up_to(2)
+    with pytest.raises(ValueError, match="view"):
+        view.append(2 * BUCKET, cells_of(1), begins(0))
