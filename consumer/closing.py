@@ -1,23 +1,22 @@
 """Closing, forecasting, publishing: the forecaster's work, one bucket after the other."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
-
-import numpy as np
 
 from consumer import metrics
 from consumer.errors import InvariantError
+from consumer.judge import Judge
+from consumer.lineup import ChampionRefusedError, Lineup
 from consumer.messages import forecast_messages, is_published_as, journal_record
 from consumer.restoring import restore_store
 from contracts.clock import wall_clock_ms
 from contracts.forecasts import BucketRecord
 from contracts.settings import Settings
-from state.store import SavedState, Sealed, Store
+from state.store import SPARE_BUCKETS, SavedState, Sealed, Store
 
 if TYPE_CHECKING:
-    from model.forecaster import Forecaster, Forecasts
-    from model.window import Window
+    from model.forecaster import Forecasts
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +25,9 @@ PARTITION_COUNT_AGE_SECONDS: Final = 1.5
 
 STATE_BYTES_PER_BUCKET: Final = 1_000_000
 """Model state written per bucket on average, bytes: a larger one is saved every few buckets."""
+
+MOST_BUCKETS_UNSAVED: Final = SPARE_BUCKETS // 2
+"""Most buckets between two saves: what the store keeps beyond the window reaches twice as far."""
 
 
 class PublisherPort(Protocol):
@@ -57,7 +59,7 @@ class JournalPort(Protocol):
 class Closer:
     """The forecaster: seal -> advance -> publish -> commit. One thread uses it.
 
-    It holds the window and the LSTM's state only while it is the forecaster; whatever it holds
+    It holds the window and the models' states only while it is the forecaster; whatever it holds
     can be lost, and is read again from Redis by `take_over`.
     """
 
@@ -69,7 +71,8 @@ class Closer:
         journal: JournalPort,
         open_publisher: Callable[[], PublisherPort],
         partition_count: Callable[[], int],
-        load_forecaster: "Callable[[Settings], tuple[Forecaster, str | None]]",
+        lineup: Lineup,
+        judge: Judge | None = None,
         wall_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         self._settings = settings
@@ -77,14 +80,12 @@ class Closer:
         self._journal = journal
         self._open_publisher = open_publisher
         self._partition_count = partition_count
-        self._load_forecaster = load_forecaster
+        self._lineup = lineup
+        self._judge = judge or Judge(lineup)
         self._wall_ms = wall_ms
         self._publisher: PublisherPort | None = None
-        self._forecaster: Forecaster | None = None
         self._published_ms: int | None = None
         self._genres: tuple[str, ...] = ()
-        self._window: Window
-        self._state: np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
     def release(self) -> None:
         """Stop being the forecaster."""
@@ -99,14 +100,19 @@ class Closer:
             FencedError: Another forecaster took over, or a transaction's outcome is unknown;
                 call again after `release`.
         """
-        if self._publisher is None:
-            self._take_over()
+        if self._publisher is None and not self._take_over():
+            return True
         sealed = self._store.seal(
             partition_count=self._partition_count(),
             now_ms=self._wall_ms(),
             expect_published_ms=self._published_ms,
         )
         if sealed == "wait":
+            # Between two buckets is the time for models to come and go.
+            self._lineup.look()
+            self._judge.tell()
+            if not self._keep(self._lineup.welcome()):
+                self.release()
             return False
         if sealed == "disagrees":
             log.warning("Redis and the journal disagree on the last bucket: taking over anew")
@@ -116,80 +122,98 @@ class Closer:
             log.warning("Redis went back: it holds other genres than before, taking over anew")
             self.release()
             return True
-        with metrics.CLOSE_SECONDS.time():
-            self._forecast(sealed)
+        self._lineup.turn(sealed.models_generation)
+        try:
+            with metrics.CLOSE_SECONDS.time():
+                forecasts = self._forecast(sealed)
+        except ChampionRefusedError:
+            log.warning("the champion could not forecast: taking over anew, with another one")
+            forecasts = None
+        # Only now: whatever a model in shadow does, this bucket is published and saved.
+        if forecasts is None or not self._follow_up(sealed, forecasts):
+            self.release()
         return True
 
-    def _forecast(self, sealed: Sealed) -> None:
-        if self._publisher is None or self._forecaster is None:
+    def _forecast(self, sealed: Sealed) -> "Forecasts | None":
+        """Publish a bucket and save it; None when Redis went back behind it."""
+        if self._publisher is None:
             raise RuntimeError("take over first")
-        forecasts = self._advance(sealed)
-        emitted_at = self._wall_ms()
-        messages = forecast_messages(
-            sealed, forecasts, self._settings, self._forecaster, emitted_at
-        )
-        journal = journal_record(sealed, self._settings, self._forecaster.version, emitted_at)
+        lineup = self._lineup
+        forecasts = lineup.advance(sealed)
+        self._genres = sealed.genres
+        emitted_at, forecaster = self._wall_ms(), lineup.champion.forecaster
+        messages = forecast_messages(sealed, forecasts, self._settings, forecaster, emitted_at)
+        journal = journal_record(sealed, self._settings, forecaster.version, emitted_at)
         self._publisher.publish(sealed.bucket_ms, messages, journal)
         metrics.BUCKETS.inc()
         self._published_ms = sealed.bucket_ms
-        self._commit(sealed)
+        return forecasts if self._commit(sealed, forecaster.version) else None
 
-    def _commit(self, sealed: Sealed) -> None:
-        if not self._store.commit(sealed, self._saved_state(sealed)):
+    def _follow_up(self, sealed: Sealed, forecasts: "Forecasts") -> bool:
+        """Run the models in shadow; False when Redis went back behind the published bucket."""
+        self._judge.see(sealed, forecasts, self._lineup.run_shadows())
+        return self._keep(self._lineup.welcome())
+
+    def _commit(self, sealed: Sealed, model_version: str) -> bool:
+        states = self._states_to_save(sealed)
+        if not self._store.commit(sealed, states, model_version=model_version):
             log.warning("Redis went back behind the published bucket: taking over anew")
-            self.release()
-            return
+            return False
         log.info(
             "bucket %d published: %d genres, %d clicks",
             sealed.bucket_ms, int(sealed.is_known.sum()), int(sealed.cells[:, 0].sum()),
         )  # fmt: skip
+        return True
 
-    def _saved_state(self, sealed: Sealed) -> SavedState | None:
-        every = 1 + self._state.nbytes // STATE_BYTES_PER_BUCKET
-        if (sealed.bucket_ms // self._settings.bucket_ms) % every or self._forecaster is None:
-            return None
-        blob = self._state.tobytes()
-        return SavedState(self._forecaster.version, sealed.bucket_ms, len(sealed.genres), blob)
+    def _states_to_save(self, sealed: Sealed) -> list[SavedState]:
+        """Return the models' states, every few buckets where they are large."""
+        every = min(1 + self._lineup.state_bytes // STATE_BYTES_PER_BUCKET, MOST_BUCKETS_UNSAVED)
+        is_due = (sealed.bucket_ms // self._settings.bucket_ms) % every == 0
+        return self._lineup.states() if is_due else []
 
-    def _advance(self, sealed: Sealed) -> "Forecasts":
-        if self._forecaster is None:
-            raise RuntimeError("take over first")
-        if sealed.is_reset:
-            log.warning("a gap longer than the window before bucket %d: reset", sealed.bucket_ms)
-            self._window.clear()
-            self._state = self._forecaster.initial_state(0)
-        self._window.append(sealed.bucket_ms, sealed.cells, sealed.first_bucket_ms)
-        self._genres = sealed.genres
-        self._state, forecasts = self._step()
-        for genre in forecasts.reset_genres:
-            log.warning("state of genre %r was not finite: begun anew", sealed.genres[genre])
-        return forecasts
+    def _keep(self, warmed: Sequence[SavedState]) -> bool:
+        """Save states that were warmed before anything is published from them.
 
-    def _step(self) -> "tuple[np.ndarray[tuple[int, int], np.dtype[np.float32]], Forecasts]":
-        from model.forecaster import grow_state
+        Warmed again later, over another window, they would not come out quite the same.
 
-        if self._forecaster is None:
-            raise RuntimeError("take over first")
-        grown = grow_state(self._forecaster, self._state, self._window.genre_count)
-        return self._forecaster.advance(grown, self._window)
+        Returns:
+            False when Redis went back behind the published bucket.
+        """
+        if not warmed or self._published_ms is None:
+            return True
+        is_kept = self._store.save_states(self._published_ms, warmed)
+        if not is_kept:
+            log.warning("Redis went back behind the published bucket: taking over anew")
+        return is_kept
 
-    def _take_over(self) -> None:
-        """Fence older forecasters, read the journal's tail, and bring Redis and model up to it."""
-        if self._forecaster is None:
-            self._forecaster, reason = self._load_forecaster(self._settings)
-            if reason:
-                log.warning("forecasting with the baseline: %s", reason)
+    def _take_over(self) -> bool:
+        """Fence older forecasters, read the journal's tail, and bring Redis and models up to it.
+
+        Returns:
+            False when Redis went back meanwhile: it is to be done again.
+        """
+        self._lineup.choose()
         publisher = self._open_publisher()
         try:
             self._store.open()
             self._published_ms = self._reconcile()
-            self._warm()
+            rows = self._store.read_window()
+            self._genres = rows.genres
+            warmed = self._lineup.restore(rows, self._store.read_states())
+            is_kept = self._keep(warmed)
+        except ChampionRefusedError:
+            is_kept = False
         except BaseException:
             publisher.close()
             raise
+        if not is_kept:
+            publisher.close()
+            return False
         self._publisher = publisher
         metrics.TAKEOVERS.inc()
-        log.info("this member is the forecaster, model %s", self._forecaster.version)
+        version = self._lineup.champion.forecaster.version
+        log.info("this member is the forecaster, model %s", version)
+        return True
 
     def _reconcile(self) -> int | None:
         # Redis first: were the journal read first, a forecaster that was stopped between the two
@@ -219,7 +243,7 @@ class Closer:
         )
         if not isinstance(sealed, Sealed) or not is_published_as(sealed, tail):
             return False
-        return self._store.commit(sealed, None)
+        return self._store.commit(sealed, model_version=tail.model_version)
 
     def _restore(self, tail: BucketRecord) -> None:
         records = self._journal.read_back(self._settings.window_buckets)
@@ -230,32 +254,3 @@ class Closer:
                 "Redis was behind the journal: restored %d buckets up to %d from it",
                 buckets, tail.bucket_start,
             )  # fmt: skip
-
-    def _warm(self) -> None:
-        """Read window and state from Redis; replay the buckets after the saved state."""
-        from model.window import Window
-
-        if self._forecaster is None:
-            raise RuntimeError("take over first")
-        rows = self._store.read_window()
-        self._genres = rows.genres
-        saved = self._store.read_state()
-        self._window = Window(self._settings.window_buckets, self._settings.bucket_ms)
-        self._state = self._forecaster.initial_state(0)
-        starts = rows.starts_ms.tolist()
-        width = self._forecaster.state_width
-        is_usable = (
-            saved is not None
-            and saved.model_version == self._forecaster.version
-            and saved.bucket_ms in starts
-            and len(saved.blob) == 4 * width * saved.genre_count
-        )
-        for start, cells in zip(starts, rows.cells, strict=True):
-            self._window.append(start, cells, rows.first_bucket_ms)
-            if is_usable and saved is not None and start == saved.bucket_ms:
-                flat = np.frombuffer(saved.blob, np.float32)
-                self._state = flat.reshape(saved.genre_count, width).copy()
-            elif is_usable and saved is not None and start > saved.bucket_ms:
-                self._state, _ = self._step()
-        if starts and not is_usable:
-            self._state = self._forecaster.warm(self._window)

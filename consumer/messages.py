@@ -73,7 +73,7 @@ def forecast_messages(
                     "bucket_seconds": settings.bucket_seconds,
                     "observed_clicks": observed[g],
                     "model_version": forecaster.version,
-                    "kind": forecaster.kind,
+                    "kind": forecasts.kind_of(g, forecaster.kind),
                     "horizon": horizon,
                     "emitted_at": emitted_at,
                 }

@@ -4,11 +4,15 @@ Names follow Prometheus' conventions; the client adds `_total` to counters.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from consumer.drift import THRESHOLD as DRIFT_THRESHOLD
 from state.store import Batch, Progress
+
+if TYPE_CHECKING:
+    from consumer.shadow import Running
 
 RECORDS: Final = Counter(
     "genrecast_records",
@@ -49,6 +53,53 @@ NOT_READY: Final = Gauge(
     "genrecast_not_ready", "1 while a part of this member can't work; /readyz says why.", ["part"]
 )
 
+MODEL: Final = Gauge(
+    "genrecast_model_info",
+    "1 for each model that runs, by role: champion, candidate, previous.",
+    ["role", "name", "version"],
+)
+MODEL_ROLLING: Final = Gauge(
+    "genrecast_model_rolling",
+    "The record that a model keeps of itself, by role and figure: mase, wql, coverage, skill.",
+    ["role", "figure"],
+)
+STEP_ROLLING: Final = Gauge(
+    "genrecast_step_rolling", "The champion's record by step and figure.", ["step", "figure"]
+)
+GENRE_ROLLING: Final = Gauge(
+    "genrecast_genre_rolling",
+    "The champion's record by genre and figure, of the busiest 200; is_baseline is 1 where the "
+    "baseline is published because the model has been worse.",
+    ["genre", "figure"],
+)
+SHADOW_WQL: Final = Gauge(
+    "genrecast_shadow_wql",
+    "Weighted quantile loss on the buckets that candidate and champion were compared on.",
+    ["role"],
+)
+SHADOW_BUCKETS: Final = Gauge(
+    "genrecast_shadow_buckets", "Buckets that candidate and champion were compared on."
+)
+SHADOW_SECONDS: Final = Histogram(
+    "genrecast_shadow_seconds",
+    "How long a model in shadow took for a bucket, seconds.",
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
+SWAPS: Final = Counter("genrecast_model_swaps", "Times another model began to publish.")
+AUTO_PROMOTIONS: Final = Counter(
+    "genrecast_auto_promotions", "Times a candidate was promoted because it had won."
+)
+MODELS_REFUSED: Final = Counter(
+    "genrecast_models_refused",
+    "Models taken out of use, by why: broken, or slow (in shadow). The log names them.",
+    ["why"],
+)
+DRIFT: Final = Gauge(
+    "genrecast_drift",
+    "How far the champion's loss has risen: the detector's sum as a share of its threshold.",
+)
+DRIFTS: Final = Counter("genrecast_drifts", "Times drift asked for retraining.")
+
 PLACES: Final = ("counted", "late", "dead_letters", "duplicates", "skipped", "lost")
 """Where a batch's records can be, as `state.store.Batch` names it."""
 
@@ -76,3 +127,30 @@ def show_progress(progress: Progress, positions: Mapping[int, int], now_ms: int)
         HOLDS_WATERMARK.labels(p).set(not is_idle[p] and watermark in (None, lowest))
     if progress.global_watermark_ms is not None:
         GLOBAL_WATERMARK.set(progress.global_watermark_ms / 1000)
+
+
+def show_models(running: "Mapping[str, Running]") -> None:
+    """Show the models that run, by role."""
+    for gauge in (MODEL, MODEL_ROLLING, STEP_ROLLING, GENRE_ROLLING, SHADOW_WQL):
+        gauge.clear()
+    champion = running["champion"].figures
+    for step, figures in champion.by_step.items():
+        _set_figures(STEP_ROLLING, step, figures)
+    for genre, figures in champion.by_genre.items():
+        _set_figures(GENRE_ROLLING, genre, figures)
+    for role, one in running.items():
+        MODEL.labels(role, one.name, one.forecaster.version).set(1)
+        _set_figures(MODEL_ROLLING, role, one.figures.rolling)
+    candidate = running.get("candidate")
+    SHADOW_BUCKETS.set(candidate.figures.buckets if candidate else 0)
+    if candidate and candidate.figures.wql is not None:
+        SHADOW_WQL.labels("candidate").set(candidate.figures.wql)
+        SHADOW_WQL.labels("champion").set(candidate.figures.champion_wql or 0.0)
+    drift = champion.drift
+    DRIFT.set((drift.sum - drift.lowest) / DRIFT_THRESHOLD if drift else 0.0)
+
+
+def _set_figures(gauge: Gauge, of: object, figures: Mapping[str, float | None]) -> None:
+    for figure, value in figures.items():
+        if value is not None:
+            gauge.labels(of, figure).set(value)

@@ -23,12 +23,14 @@ from consumer.errors import (
     InvariantError,
 )
 from consumer.health import Readiness
+from consumer.lineup import Lineup
 from consumer.loop import Loop
 from consumer.ports import Source
 from contracts.settings import Settings
 from model.artifact import ModelRefusedError
 from model.forecaster import Forecaster
-from model.registry import load_forecaster
+from model.registry import load_live_forecaster
+from state.redis_models import RedisModels
 from state.redis_store import RedisStore
 from state.store import (
     DeploymentAbsentError,
@@ -238,13 +240,14 @@ class Service:
     def _close_buckets(self, topics: Topics) -> None:
         """Close, forecast and publish while this member owns partition 0."""
         settings, store = self.settings, RedisStore.connect(self.settings)
+        models = RedisModels.connect(settings)
         closer = Closer(
             settings=settings,
             store=store,
             journal=Journal(settings),
             open_publisher=lambda: Publisher(settings),
             partition_count=PartitionCount(topics, settings.topic_clicks),
-            load_forecaster=_load_settled,
+            lineup=Lineup(settings=settings, load_built_in=_load_settled, models=models),
         )
         backoff = Backoff(self.stop)
         try:
@@ -259,6 +262,7 @@ class Service:
         finally:
             _close_quietly(closer.release)
             store.close()
+            models.close()
 
     def _close_next(self, closer: Closer, backoff: Backoff) -> bool:
         """Close one bucket; True when there may be another at once."""
@@ -316,7 +320,7 @@ class Idle:
 
 
 def _load_settled(settings: Settings) -> tuple[Forecaster, str | None]:
-    loaded = load_forecaster(settings)
+    loaded = load_live_forecaster(settings)
     settle_collector()
     return loaded
 

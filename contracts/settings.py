@@ -15,6 +15,9 @@ from contracts.redis_url import parse_redis_url
 ENVIRONMENT_PREFIX: Final = "GENRECAST_"
 """Every setting is also an environment variable: this prefix and the name in upper case."""
 
+LEAST_SHADOW_BUCKETS: Final = 200
+"""Buckets that a comparison takes where a day has fewer: losses differ a lot by chance."""
+
 _BROKER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+):(?P<port>[0-9]{1,5})")
 
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
@@ -131,6 +134,25 @@ class Settings(BaseSettings):
     model_dir: Path | None = Field(
         default=None, description="Directory of a trained model; the shipped one when unset."
     )
+    auto_promote: bool = Field(
+        default=False, description="Promote a candidate by itself once it has won in shadow."
+    )
+    promote_margin: float = Field(
+        default=0.02,
+        ge=0,
+        lt=1,
+        description="How much lower its weighted quantile loss must be for that, as a share.",
+    )
+    promote_after_buckets: int | None = Field(
+        default=None,
+        ge=1,
+        description="Buckets in shadow before that; unset: a day of them, at least 200.",
+    )
+    rollback_seconds: float = Field(
+        default=86_400.0,
+        ge=0,
+        description="A former champion goes on in shadow for so long: `rollback` is exact then.",
+    )
     health_port: int | None = Field(
         default=None,
         ge=0,
@@ -210,6 +232,18 @@ class Settings(BaseSettings):
     def idle_timeout_ms(self) -> int:
         """A partition without records for so long is idle, ms."""
         return to_ms(self.idle_timeout_seconds)
+
+    @property
+    def rollback_ms(self) -> int:
+        """How long a former champion goes on in shadow, ms."""
+        return to_ms(self.rollback_seconds)
+
+    @property
+    def shadow_buckets(self) -> int:
+        """Buckets that a candidate must have been compared on before it may promote itself."""
+        if self.promote_after_buckets is not None:
+            return self.promote_after_buckets
+        return max(LEAST_SHADOW_BUCKETS, DAY_SECONDS // self.bucket_seconds)
 
     @property
     def quantile_names(self) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 from contracts.kafka_client import client_options
 from contracts.settings import Settings
 from feed.errors import FeedRefusedError, FeedUnavailableError, translated
+from state.model_store import ROLES, LiveFigures, Notes, Registry
+from state.redis_models import RedisModels
 from state.redis_store import RedisStore
 
 TIMEOUT_MS: Final = 5_000
@@ -31,6 +33,21 @@ class PartitionStatus(BaseModel):
         return None if self.end_offset is None else max(0, self.end_offset - self.offset)
 
 
+class ModelStatus(BaseModel):
+    """A model that runs."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = Field(description="Its version in the registry, or built-in.")
+    role: str = Field(description="champion, candidate or previous.")
+    as_of_ms: int | None = Field(description="The last bucket that it forecast from.")
+    rolling: dict[str, float | None] = Field(description="Its record of late.")
+    shadow_buckets: int = Field(description="Buckets that it was compared with the champion on.")
+    wql: float | None = Field(description="Its weighted quantile loss on those.")
+    champion_wql: float | None = Field(description="The champion's on the same buckets.")
+    suspended: str | None = Field(description="Why it does not run now.")
+
+
 class Status(BaseModel):
     """A deployment's position; times are epoch ms, null while there is none."""
 
@@ -45,6 +62,8 @@ class Status(BaseModel):
     open_clicks: int = Field(description="Clicks in buckets that are not published yet.")
     genres: int
     model_version: str | None
+    models: list[ModelStatus] = Field(description="Those in use, the champion first.")
+    retrain: str | None = Field(description="Why retraining is asked for; null when it is not.")
     partitions: list[PartitionStatus]
     totals: dict[str, int]
     kafka_problem: str | None = Field(description="Why the log's ends are unknown.")
@@ -63,15 +82,16 @@ def read_status(settings: Settings) -> Status:
     Raises:
         StoreError: Redis does not answer, refuses, or holds no such deployment.
     """
-    store = RedisStore.connect(settings)
+    store, models = RedisStore.connect(settings), RedisModels.connect(settings)
     try:
         progress = store.read_progress()
         totals = store.read_totals()
         open_buckets = store.read_open()
         genre_count = len(store.read_genres())
-        state = store.read_state()
+        registry, notes = models.read(), models.read_notes()
     finally:
         store.close()
+        models.close()
     ends, problem = _end_offsets(settings)
     partitions = sorted(ends.keys() | progress.offsets.keys())
     return Status(
@@ -83,7 +103,9 @@ def read_status(settings: Settings) -> Status:
         open_buckets=len(open_buckets),
         open_clicks=sum(cell[0] for cells in open_buckets.values() for cell in cells.values()),
         genres=genre_count,
-        model_version=state.model_version if state else None,
+        model_version=progress.model_version,
+        models=_models(registry, notes),
+        retrain=notes.retrain.reason if notes.retrain else None,
         partitions=[
             PartitionStatus(
                 partition=p,
@@ -96,6 +118,28 @@ def read_status(settings: Settings) -> Status:
         totals=totals,
         kafka_problem=problem,
     )
+
+
+def _models(registry: Registry, notes: Notes) -> list[ModelStatus]:
+    found = []
+    for role in ROLES:
+        name = getattr(registry, role)
+        if name is None:
+            continue
+        figures = notes.figures.get(name, LiveFigures())
+        found.append(
+            ModelStatus(
+                name=name,
+                role=role,
+                as_of_ms=figures.as_of_ms or None,
+                rolling=dict(figures.rolling),
+                shadow_buckets=figures.buckets,
+                wql=figures.wql,
+                champion_wql=figures.champion_wql,
+                suspended=figures.suspended or None,
+            )
+        )
+    return found
 
 
 def _end_offsets(settings: Settings) -> tuple[dict[int, int], str | None]:

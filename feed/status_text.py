@@ -1,6 +1,7 @@
 """A Status as people read it."""
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from contracts.moments import moment_text
@@ -11,6 +12,7 @@ def show_status(status: Status) -> None:
     """Print a status to stdout, as tables."""
     console = Console(highlight=False)
     console.print(_overview(status))
+    console.print(_models(status))
     console.print(_partitions(status))
 
 
@@ -27,11 +29,37 @@ def _overview(status: Status) -> Table:
         "model": status.model_version or "-",
         "lag": lag,
     }
+    for model in status.models:
+        if model.suspended:
+            rows[f"{model.role} suspended"] = escape(model.suspended)
+    if status.retrain:
+        rows["retraining"] = f"is asked for: {escape(status.retrain)}"
     for name, value in rows.items():
         table.add_row(f"[bold]{name}[/]", value)
     for name, count in sorted(status.totals.items()):
         table.add_row(f"[bold]total {name.replace('_', ' ')}[/]", f"{count:,}")
     return table
+
+
+def _models(status: Status) -> Table:
+    heads = ("MASE", "WQL", "coverage", "skill", "compared", "beside")
+    table = Table("model", "role", *heads, box=None, header_style="bold")
+    for column in table.columns:
+        column.no_wrap = True
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for model in status.models:
+        record = [_figure(model.rolling.get(name)) for name in ("mase", "wql", "coverage", "skill")]
+        compared, beside = "-", "-"
+        if model.wql is not None and model.champion_wql:
+            compared = f"{model.shadow_buckets:,}"
+            beside = f"{model.wql / model.champion_wql - 1:+.1%}"
+        table.add_row(model.name, model.role, *record, compared, beside)
+    return table
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
 
 
 def _partitions(status: Status) -> Table:

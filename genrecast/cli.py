@@ -15,6 +15,8 @@ COMMANDS: Final = {
     "simulate": ("producer_sim.cli", "simulate", "Send simulated or recorded clicks."),
     "train": ("model.cli", "train", "Train a model from a file, the topic or Redis."),
     "backtest": ("model.cli", "backtest", "Score a model on history, rolling origin."),
+    "models": ("consumer.models_cli", "models_group", "The registry: add, promote, roll back."),
+    "retrain": ("consumer.retrain_cli", "retrain", "Train candidates on a schedule."),
     "feed": ("feed.cli", "feed", "Print forecasts as JSON Lines."),
     "status": ("feed.cli", "status", "Watermark, buckets, lag, model, totals."),
     "verify": ("consumer.repair_cli", "verify", "Count the log again, compare with all published."),
@@ -67,7 +69,11 @@ def cli(ctx: click.Context) -> None:
     """  # noqa: D301 (click reads the control character)
     from genrecast import sources
 
-    ctx.obj = {"topic": sources.history_from_topic, "redis": sources.history_from_redis}
+    ctx.obj = {
+        "topic": sources.history_from_topic,
+        "redis": sources.history_from_redis,
+        "register": sources.register_model,
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,8 +1,9 @@
-"""Where training data comes from besides files: the retained topic, the windows in Redis.
+"""Where training data comes from besides files, and where a trained model goes.
 
 Imports are inside the functions: only `train` and `backtest` pay for them.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -68,3 +69,24 @@ def history_from_redis(settings: Settings) -> "History":
         cells=window.cells,
         first_row=(window.first_bucket_ms - origin_ms) // settings.bucket_ms,
     )
+
+
+def register_model(settings: Settings, directory: Path) -> str:
+    """Register a trained model as the deployment's candidate and return its version.
+
+    Raises:
+        click.ClickException: Redis does not answer, or the registry does not take it.
+    """
+    from consumer.models import RegistryError, add_model
+    from contracts.clock import wall_clock_ms
+    from model.artifact import ModelRefusedError
+    from state.redis_models import RedisModels
+    from state.store import StoreError
+
+    models = RedisModels.connect(settings)
+    try:
+        return add_model(models, directory, settings, wall_clock_ms()).version
+    except (RegistryError, ModelRefusedError, StoreError) as error:
+        raise click.ClickException(f"{directory} is not registered: {error}") from None
+    finally:
+        models.close()

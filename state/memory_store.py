@@ -1,7 +1,7 @@
 """The store's in-memory twin: the same rules in plain Python, for tests and for reading."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -13,6 +13,7 @@ from contracts.settings import Settings
 from state.packing import pack_row, unpack_row
 from state.store import (
     LIVE_LAG_MS,
+    SPARE_BUCKETS,
     ApplyOutcome,
     Batch,
     Cell,
@@ -40,7 +41,8 @@ class _Deployment:
     event_ids: dict[int, dict[int, bytes]] = field(default_factory=dict)  # partition, bucket
     window: dict[int, bytes] = field(default_factory=dict)
     totals: dict[str, int] = field(default_factory=dict)
-    state: SavedState | None = None
+    states: dict[str, SavedState] = field(default_factory=dict)
+    model_version: str | None = None
     sealed: Sealed | None = None
     closed: int | None = None
     published: int | None = None
@@ -60,10 +62,13 @@ class _Deployment:
 
 
 class MemoryStore:
-    """`state.store.Store` in memory."""
+    """`state.store.Store` in memory; `models_generation` says where the registry beside it is."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, models_generation: Callable[[], int] = lambda: 0
+    ) -> None:
         self._settings = settings
+        self._models_generation = models_generation
         self._held: _Deployment | None = None
 
     def wipe(self) -> None:
@@ -211,6 +216,7 @@ class MemoryStore:
             genres=tuple(d.genres),
             first_bucket_ms=np.array(list(d.genres.values()), np.int64),
             cells=cells.reshape(-1, MEASURE_COUNT),
+            models_generation=self._models_generation(),
         )
 
     def _replay_point(self, p: int, sealed: int) -> tuple[int, int | None]:
@@ -218,7 +224,9 @@ class MemoryStore:
         points = [first[p] for bucket, first in d.first.items() if p in first and bucket != sealed]
         return min([*points, (d.offsets[p], d.watermarks.get(p))], key=lambda point: point[0])
 
-    def commit(self, sealed: Sealed, state: SavedState | None) -> bool:
+    def commit(
+        self, sealed: Sealed, states: Sequence[SavedState] = (), *, model_version: str = ""
+    ) -> bool:
         """See `Store.commit`."""
         d = self._d
         if d.published == sealed.bucket_ms:
@@ -231,10 +239,11 @@ class MemoryStore:
         if mine.is_reset:
             d.window.clear()
         d.window[sealed.bucket_ms] = pack_row(sealed.cells)
-        d.window.pop(
-            sealed.bucket_ms - self._settings.window_buckets * self._settings.bucket_ms, None
-        )
-        d.state = state or d.state
+        kept = self._settings.window_buckets + SPARE_BUCKETS
+        d.window.pop(sealed.bucket_ms - kept * self._settings.bucket_ms, None)
+        if states:
+            d.states = {state.model_version: state for state in states}
+        d.model_version = model_version or d.model_version
         d.cells.pop(sealed.bucket_ms, None)
         d.first.pop(sealed.bucket_ms, None)
         for ids in d.event_ids.values():
@@ -242,6 +251,13 @@ class MemoryStore:
         d.published, d.sealed = sealed.bucket_ms, None
         d.add("buckets", 1)
         d.add("window_resets", int(mine.is_reset))
+        return True
+
+    def save_states(self, published_ms: int, states: Sequence[SavedState]) -> bool:
+        """See `Store.save_states`."""
+        if self._d.published != published_ms:
+            return False
+        self._d.states |= {state.model_version: state for state in states}
         return True
 
     def restore(self, record: BucketRecord, rows: Mapping[int, bytes]) -> bool:
@@ -286,6 +302,7 @@ class MemoryStore:
             published_ms=d.published,
             global_watermark_ms=d.global_watermark,
             is_live=d.is_live,
+            model_version=d.model_version,
         )
 
     def read_event_ids(self, partition: int) -> tuple[int, dict[int, bytes]]:
@@ -317,6 +334,6 @@ class MemoryStore:
             cells=np.array(rows, np.int64).reshape(len(starts), len(d.genres), MEASURE_COUNT),
         )
 
-    def read_state(self) -> SavedState | None:
-        """See `Store.read_state`."""
-        return self._d.state
+    def read_states(self) -> dict[str, SavedState]:
+        """See `Store.read_states`."""
+        return dict(self._d.states)

@@ -1,16 +1,20 @@
-"""Cells and window rows as bytes."""
+"""Cells, window rows and models' states as bytes."""
 
+import re
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.measures import MEASURE_COUNT
+from state.store import SavedState
 
 _CELL: Final = struct.Struct(f"<{MEASURE_COUNT}q")
+
+_STATE_HEAD: Final = re.compile(rb"(\d{1,19}) (\d{1,9})\n")
 
 CELL_BYTES: Final = _CELL.size
 """Bytes of a packed cell."""
@@ -46,3 +50,19 @@ def unpack_row(packed: bytes, genre_count: int) -> NDArray[np.int64]:
     cells = np.zeros((genre_count, MEASURE_COUNT), np.int64)
     cells[: flat.size // MEASURE_COUNT] = flat.reshape(MEASURE_COUNT, -1).T
     return cells
+
+
+def pack_state(state: SavedState) -> bytes:
+    """Return a model's state as stored under its version: bucket and genre count, then the rows."""
+    return b"%d %d\n" % (state.bucket_ms, state.genre_count) + state.blob
+
+
+def unpack_states(held: Mapping[bytes, bytes]) -> dict[str, SavedState]:
+    """Return stored states by version; what is no state is left out: it is warmed anew."""
+    states = {}
+    for name, packed in held.items():
+        found = _STATE_HEAD.match(packed)
+        if found:
+            version, blob = name.decode(), packed[found.end() :]
+            states[version] = SavedState(version, int(found[1]), int(found[2]), blob)
+    return states

@@ -2,8 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from importlib import resources
-from typing import Any, Final, Literal, NoReturn, Self
+from typing import Any, Final, Literal, NoReturn
 
 import numpy as np
 import orjson
@@ -11,10 +10,19 @@ import orjson
 from contracts.forecasts import SCHEMA_VERSION, BucketRecord
 from contracts.measures import MEASURE_COUNT
 from contracts.settings import Settings
-from state.packing import pack_cell, pack_row, unpack_cell, unpack_row
-from state.redis_client import RedisClient, Script
+from state.packing import (
+    pack_cell,
+    pack_row,
+    pack_state,
+    unpack_cell,
+    unpack_row,
+    unpack_states,
+)
+from state.redis_client import RedisClient
+from state.scripted import Scripted, pairs
 from state.store import (
     LIVE_LAG_MS,
+    SPARE_BUCKETS,
     ApplyOutcome,
     Batch,
     Cell,
@@ -31,46 +39,17 @@ _KEYS: Final = (
     "open", "totals", "window", "model_state",
 )  # fmt: skip
 
-_SCRIPTS: Final = (
-    "open", "apply", "renew_idle", "seal", "commit", "restore", "wipe", "finish", "read",
-)  # fmt: skip
 
-_NEVER_KEY: Final = "never"
-"""A key that never exists, given to every script: while a cluster moves our slot to another node, a
-missing key has the call refused before it begins. Without it a script could fail in its middle,
-at a key beside its KEYS that has moved already."""
-
-
-class RedisStore:
+class RedisStore(Scripted):
     """`state.store.Store` on Redis; safe to use from several threads."""
 
+    SCRIPTS = (
+        "open", "apply", "renew_idle", "seal", "commit", "save_states", "restore", "wipe", "finish",
+    )  # fmt: skip
+
     def __init__(self, client: RedisClient, settings: Settings) -> None:
-        self._client = client
-        self._settings = settings
+        super().__init__(client, settings)
         self._bucket_ms = settings.bucket_ms
-        self._prefix = f"{{genrecast:{settings.app}}}:"
-        scripts = resources.files("state") / "scripts"
-        self._scripts = {
-            name: Script.of((scripts / f"{name}.lua").read_text(encoding="utf-8"))
-            for name in _SCRIPTS
-        }
-
-    @classmethod
-    def connect(cls, settings: Settings) -> Self:
-        """Make a store for a deployment; connects on first use."""
-        return cls(RedisClient(settings), settings)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
-
-    def _call(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> list[Any]:
-        named = [self._prefix + name for name in (*keys, _NEVER_KEY)]
-        return self._client.run(self._scripts[script], named, arguments)
-
-    def _read(self, commands: Mapping[str, str]) -> list[Any]:
-        """Return the replies to commands by key, as of one moment."""
-        return self._call("read", list(commands), list(commands.values()))
 
     def _run(self, script: str, keys: tuple[str, ...], arguments: list[Any]) -> list[Any]:
         reply = self._call(script, keys, arguments)
@@ -153,14 +132,16 @@ class RedisStore:
             self._settings.idle_timeout_ms,
             self._settings.window_buckets,
         ]
-        reply = self._run("seal", _KEYS[:8], arguments)
+        reply = self._run("seal", (*_KEYS[:8], "model_pointers"), arguments)
         if reply[0] == b"wait":
             return "wait"
         if reply[0] == b"disagrees":
             return "disagrees"
         return _sealed(reply)
 
-    def commit(self, sealed: Sealed, state: SavedState | None) -> bool:
+    def commit(
+        self, sealed: Sealed, states: Sequence[SavedState] = (), *, model_version: str = ""
+    ) -> bool:
         """See `Store.commit`."""
         cut = {str(p): str(offset) for p, offset in sealed.cut.items()}
         arguments: list[Any] = [
@@ -168,13 +149,22 @@ class RedisStore:
             sealed.bucket_ms,
             orjson.dumps(cut),
             pack_row(sealed.cells),
-            self._settings.window_buckets,
-            *((state.model_version, state.genre_count, state.blob) if state else ("", 0, b"")),
+            self._settings.window_buckets + SPARE_BUCKETS,
+            model_version,
             len(sealed.genres),
             hashlib.sha1("\n".join(sealed.genres).encode(), usedforsecurity=False).hexdigest(),
         ]
+        for state in states:
+            arguments += (state.model_version, pack_state(state))
         keys = ("meta", "window", "model_state", "totals", "genre_order")
         return bool(self._run("commit", keys, arguments)[0] == b"committed")
+
+    def save_states(self, published_ms: int, states: Sequence[SavedState]) -> bool:
+        """See `Store.save_states`."""
+        arguments: list[Any] = [self._bucket_ms, published_ms]
+        for state in states:
+            arguments += (state.model_version, pack_state(state))
+        return bool(self._run("save_states", ("meta", "model_state"), arguments)[0] == b"saved")
 
     def wipe(self) -> None:
         """See `Store.wipe`."""
@@ -206,7 +196,7 @@ class RedisStore:
 
     def read_progress(self) -> Progress:
         """See `Store.read_progress`."""
-        fields = "HMGET bucket_ms closed published global_watermark is_live"
+        fields = "HMGET bucket_ms closed published global_watermark is_live model_version"
         hashes = dict.fromkeys(("offsets", "watermarks", "restored_cut", "idle"), "HGETALL")
         offsets, watermarks, cut, idle, meta = self._read({**hashes, "meta": fields})
         if meta[0] is None:
@@ -222,6 +212,7 @@ class RedisStore:
             published_ms=_optional_int(meta[2]),
             global_watermark_ms=_optional_int(meta[3]),
             is_live=meta[4] == b"1",
+            model_version=meta[5].decode() if meta[5] else None,
         )
 
     def read_event_ids(self, partition: int) -> tuple[int, dict[int, bytes]]:
@@ -242,12 +233,12 @@ class RedisStore:
 
     def read_totals(self) -> dict[str, int]:
         """See `Store.read_totals`."""
-        totals = _pairs(self._read({"totals": "HGETALL"})[0])
+        totals = pairs(self._read({"totals": "HGETALL"})[0])
         return {name.decode(): int(value) for name, value in totals.items()}
 
     def read_genres(self) -> dict[str, int]:
         """See `Store.read_genres`."""
-        genres = _pairs(self._read({"genres": "HGETALL"})[0])
+        genres = pairs(self._read({"genres": "HGETALL"})[0])
         return {genre.decode(): int(first) for genre, first in genres.items()}
 
     def read_open(self) -> dict[int, dict[str, Cell]]:
@@ -258,17 +249,24 @@ class RedisStore:
             starts.insert(0, int(orjson.loads(meta[0])["bucket"]))
         cells = self._read({f"bucket:{start}": "HGETALL" for start in starts})
         return {
-            start: {genre.decode(): unpack_cell(cell) for genre, cell in _pairs(held).items()}
+            start: {genre.decode(): unpack_cell(cell) for genre, cell in pairs(held).items()}
             for start, held in zip(starts, cells, strict=True)
         }
 
     def read_window(self) -> WindowRows:
         """See `Store.read_window`."""
-        order, genres, window = self._read(
-            {"genre_order": "LRANGE 0 -1", "genres": "HGETALL", "window": "HGETALL"}
+        meta, order, genres, window = self._read(
+            {
+                "meta": "HGETALL",
+                "genre_order": "LRANGE 0 -1",
+                "genres": "HGETALL",
+                "window": "HGETALL",
+            }
         )
-        first = _pairs(genres)
-        rows = {int(start): unpack_row(row, len(order)) for start, row in _pairs(window).items()}
+        if not meta:
+            raise self._absent()
+        first = pairs(genres)
+        rows = {int(start): unpack_row(row, len(order)) for start, row in pairs(window).items()}
         starts = sorted(rows)
         shape = (len(starts), len(order), MEASURE_COUNT)
         return WindowRows(
@@ -278,17 +276,17 @@ class RedisStore:
             cells=np.stack([rows[s] for s in starts]) if starts else np.zeros(shape, np.int64),
         )
 
-    def read_state(self) -> SavedState | None:
-        """See `Store.read_state`."""
-        held = self._read({"model_state": "HMGET model_version bucket genre_count blob"})[0]
-        if held[0] is None:
-            return None
-        return SavedState(held[0].decode(), int(held[1]), int(held[2]), held[3])
+    def read_states(self) -> dict[str, SavedState]:
+        """See `Store.read_states`."""
+        meta, states = self._read({"meta": "HGETALL", "model_state": "HGETALL"})
+        if not meta:
+            raise self._absent()
+        return unpack_states(pairs(states))
 
 
 def _sealed(reply: list[Any]) -> Sealed:
     meta = orjson.loads(reply[1])
-    genres, first, packed = reply[2::3], reply[3::3], reply[4::3]
+    genres, first, packed = reply[3::3], reply[4::3], reply[5::3]
     # An empty Lua table encodes as an array or an object alike: no partition, no entry.
     cut, replay_from = meta["cut"] or {}, meta["replay_from"] or {}
     cells = np.zeros((len(genres), MEASURE_COUNT), np.int64)
@@ -306,6 +304,7 @@ def _sealed(reply: list[Any]) -> Sealed:
             for p, (offset, watermark) in replay_from.items()
         },
         is_reset=bool(meta["is_reset"]),
+        models_generation=int(reply[2]),
     )
 
 
@@ -317,9 +316,5 @@ def _optional_int(value: bytes | None) -> int | None:
     return None if value is None else int(value)
 
 
-def _pairs(flat: list[bytes]) -> dict[bytes, bytes]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
-
-
 def _int_map(flat: list[bytes]) -> dict[int, int]:
-    return {int(key): int(value) for key, value in _pairs(flat).items()}
+    return {int(key): int(value) for key, value in pairs(flat).items()}

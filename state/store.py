@@ -12,6 +12,10 @@ from contracts.forecasts import BucketRecord
 LIVE_LAG_MS: Final = 60_000
 """A record whose event time is at most so far behind its timestamp is live, not a replay, ms."""
 
+SPARE_BUCKETS: Final = 64
+"""Closed buckets kept beyond the window, buckets: a saved state up to so many buckets old is
+advanced again over windows as long as those it had the first time, so it comes out the same."""
+
 Cell = tuple[int, ...]
 """The numbers of one (bucket, genre), in the order of `contracts.measures.MEASURES`."""
 
@@ -101,6 +105,8 @@ class Sealed:
         cut: Stored offset per partition at the close.
         replay_from: Per partition (offset, watermark before it).
         is_reset: Whether a gap longer than the window went before.
+        models_generation: Where the registry of models stands, see `state.model_store`; 0 when
+            there is none.
     """
 
     bucket_ms: int
@@ -110,6 +116,7 @@ class Sealed:
     cut: dict[int, int]
     replay_from: dict[int, tuple[int, int | None]]
     is_reset: bool
+    models_generation: int = 0
 
     @property
     def is_known(self) -> NDArray[np.bool_]:
@@ -119,7 +126,7 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class SavedState:
-    """The model's state after a bucket, as stored."""
+    """A model's state after a bucket, as stored; each version has its own."""
 
     model_version: str
     bucket_ms: int
@@ -139,11 +146,12 @@ class Progress:
     published_ms: int | None
     global_watermark_ms: int | None
     is_live: bool
+    model_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WindowRows:
-    """The closed buckets that are kept, oldest first.
+    """The closed buckets that are kept, oldest first: the window and `SPARE_BUCKETS` before it.
 
     Attributes:
         genres: Genre order.
@@ -179,8 +187,20 @@ class Store(Protocol):
         """Close the next due bucket and return it; the same one until it is committed."""
         ...
 
-    def commit(self, sealed: Sealed, state: SavedState | None) -> bool:
-        """Note a sealed bucket as published; False when the store disagrees on its cut."""
+    def commit(
+        self, sealed: Sealed, states: Sequence[SavedState] = (), *, model_version: str = ""
+    ) -> bool:
+        """Note a sealed bucket as published; False when the store disagrees on its cut.
+
+        Args:
+            sealed: The bucket.
+            states: The models' states, instead of all that are saved; none leaves those.
+            model_version: Which model it was published by; "" when that is not known.
+        """
+        ...
+
+    def save_states(self, published_ms: int, states: Sequence[SavedState]) -> bool:
+        """Save states beside those that are, False when another bucket was published last."""
         ...
 
     def wipe(self) -> None:
@@ -216,9 +236,17 @@ class Store(Protocol):
         ...
 
     def read_window(self) -> WindowRows:
-        """The closed buckets that are kept."""
+        """The closed buckets that are kept.
+
+        Raises:
+            DeploymentAbsentError: There is no deployment.
+        """
         ...
 
-    def read_state(self) -> SavedState | None:
-        """The model's saved state."""
+    def read_states(self) -> dict[str, SavedState]:
+        """The models' saved states, by version.
+
+        Raises:
+            DeploymentAbsentError: There is no deployment.
+        """
         ...

@@ -1,12 +1,12 @@
 -- Closes the next bucket when the global watermark has reached its end, and returns it.
 -- A bucket that is closed but not yet published is returned again, the same.
 -- KEYS  1 meta hash  2 offsets hash  3 watermarks hash  4 idle hash  5 restored_cut hash
---       6 genres hash  7 genre_order list  8 open zset.
+--       6 genres hash  7 genre_order list  8 open zset  9 model_pointers hash.
 --       Beside meta: bucket:<ms>, first:<partition>, first_watermark:<partition>
 -- ARGV  1 bucket_ms  2 partition count  3 now, ms  4 last published bucket, ms ('' = none)
 --       5 max out-of-orderness, ms  6 idle timeout, ms  7 window, buckets
--- Returns {'sealed', JSON {bucket, cut, replay_from, is_reset}, then triples in genre order:
---       genre; its first bucket, ms; cell ('' = zeros)} | {'wait'} | {'disagrees', published} | {'absent'} | {'differs', bucket_ms}.
+-- Returns {'sealed', JSON {bucket, cut, replay_from, is_reset}, the registry's generation, then
+--       triples in genre order: genre; its first bucket, ms; cell ('' = zeros)} | {'wait'} | {'disagrees', published} | {'absent'} | {'differs', bucket_ms}.
 local prefix = string.sub(KEYS[1], 1, -5)
 local meta = redis.call('HMGET', KEYS[1], 'bucket_ms', 'closed', 'published', 'front_ms',
   'front_timestamp_ms', 'is_live', 'global_watermark', 'sealed', 'forced_watermark')
@@ -91,7 +91,7 @@ end
 
 local bucket = cjson.decode(sealed).bucket
 local cells, first_bucket = hash(prefix .. 'bucket:' .. bucket), hash(KEYS[6])
-local reply = {'sealed', sealed}
+local reply = {'sealed', sealed, redis.call('HGET', KEYS[9], 'generation') or '0'}
 for _, genre in ipairs(redis.call('LRANGE', KEYS[7], 0, -1)) do
   reply[#reply + 1] = genre
   reply[#reply + 1] = first_bucket[genre]

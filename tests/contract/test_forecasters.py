@@ -1,4 +1,4 @@
-"""One suite over both forecasters: the seasonal baseline and the LSTM."""
+"""One suite over all forecasters: the seasonal baseline and the LSTM, bare and as they run live."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import pytest
 from contracts.measures import MEASURE_COUNT
 from model.baseline import Baseline
 from model.forecaster import Forecaster, Forecasts, grow_state
+from model.live import LiveForecaster
 from model.window import Window
 from tests.unit.model.making import HORIZON, HOUR_MS, LEVELS, make_forecaster
 
@@ -21,9 +22,11 @@ class Clicks:
     first_row: np.ndarray
 
 
-@pytest.fixture(scope="module", params=["baseline", "lstm"])
+@pytest.fixture(scope="module", params=["baseline", "lstm", "live baseline", "live lstm"])
 def forecaster(request: pytest.FixtureRequest) -> Forecaster:
-    return Baseline(HORIZON, LEVELS) if request.param == "baseline" else make_forecaster()
+    baseline = Baseline(HORIZON, LEVELS)
+    bare: Forecaster = baseline if "baseline" in request.param else make_forecaster()
+    return LiveForecaster(bare, baseline) if "live" in request.param else bare
 
 
 def stream(

@@ -20,6 +20,7 @@ from state.memory_store import MemoryStore
 from state.packing import pack_row
 from state.redis_store import RedisStore
 from state.store import (
+    SPARE_BUCKETS,
     Batch,
     DeploymentAbsentError,
     DeploymentMismatchError,
@@ -175,14 +176,14 @@ def test_only_after_commit_the_next_bucket_closes(store: Store) -> None:
     store.apply(batch(0, 1, 30_000, {(A, "crime"): 1, (C, "crime"): 2}))
     first = seal(store)
     state = SavedState("m1", A, 1, b"\x00\x01")
-    assert store.commit(first, state)
-    assert store.commit(first, state), "a lost reply is repeated"
+    assert store.commit(first, [state])
+    assert store.commit(first, [state]), "a lost reply is repeated"
     second = seal(store, published=A)
     assert (second.bucket_ms, second.cells[:, 0].tolist()) == (B, [0])
-    store.commit(second, None)
+    store.commit(second)
     third = seal(store, published=B)
     assert (third.bucket_ms, third.cells[:, 0].tolist()) == (C, [2])
-    assert store.read_state() == state
+    assert store.read_states() == {"m1": state}
     window = store.read_window()
     assert window.starts_ms.tolist() == [A, B]
     assert window.cells[:, 0, 0].tolist() == [1, 0]
@@ -190,7 +191,7 @@ def test_only_after_commit_the_next_bucket_closes(store: Store) -> None:
 
 def test_forecaster_that_is_behind_is_told_so(store: Store) -> None:
     store.apply(batch(0, 1, 10_000, {(A, "crime"): 1}))
-    store.commit(seal(store), None)
+    store.commit(seal(store))
     stale = store.seal(partition_count=1, now_ms=0, expect_published_ms=None)
     assert stale == "disagrees"
 
@@ -201,7 +202,7 @@ def test_commit_of_another_cut_is_refused(store: Store) -> None:
     other = Sealed(
         sealed.bucket_ms, sealed.genres, sealed.first_bucket_ms, sealed.cells, {0: 7}, {}, False
     )
-    assert not store.commit(other, None)
+    assert not store.commit(other)
     assert store.read_progress().published_ms is None
 
 
@@ -243,7 +244,7 @@ def test_replay_that_went_idle_before_anyone_looked_closes_what_it_had_reached(
     assert waits(store, now=old, partitions=3), "the third may still have its first record to come"
     sealed = seal(store, now=old, partitions=2)
     assert (sealed.bucket_ms, sealed.cells[0, 0]) == (A, 2)
-    store.commit(sealed, None)
+    store.commit(sealed)
     assert waits(store, published=A, now=old, partitions=2), "no further than the slowest of all"
 
 
@@ -261,7 +262,7 @@ def test_record_for_a_closed_bucket_waits_until_it_is_published(store: Store) ->
     sealed = seal(store)
     late = batch(1, 2, 11_000, {(A, "crime"): 1, (B, "crime"): 1})
     assert store.apply(late).kind == "wait"
-    store.commit(sealed, None)
+    store.commit(sealed)
     outcome = store.apply(late)
     assert (outcome.kind, outcome.published_ms) == ("refused", A)
     assert store.read_progress().offsets == {0: 1}
@@ -269,24 +270,55 @@ def test_record_for_a_closed_bucket_waits_until_it_is_published(store: Store) ->
 
 def test_gap_longer_than_the_window_resets_it(store: Store) -> None:
     store.apply(batch(0, 1, 10_000, {(A, "crime"): 1}))
-    store.commit(seal(store), None)
+    store.commit(seal(store))
     far = 1_000_000
     store.apply(batch(1, 2, far + 10_000, {(far, "crime"): 2}))
     sealed = seal(store, published=A)
     assert (sealed.bucket_ms, sealed.is_reset) == (far, True)
-    store.commit(sealed, None)
+    store.commit(sealed)
     assert store.read_window().starts_ms.tolist() == [far]
     assert store.read_totals()["window_resets"] == 1
 
 
-def test_window_keeps_its_length(store: Store) -> None:
-    store.apply(batch(0, 1, 100_000, {(b * 10_000, "crime"): b + 1 for b in range(9)}))
+def test_window_keeps_its_length_and_some_spare_buckets(store: Store) -> None:
+    kept = 4 + SPARE_BUCKETS
+    closed = kept + 5
+    end = (closed + 1) * 10_000
+    store.apply(batch(0, 1, end, {(b * 10_000, "crime"): b + 1 for b in range(closed)}))
     published = None
-    for _ in range(9):
+    for _ in range(closed):
         sealed = seal(store, published)
-        store.commit(sealed, None)
+        store.commit(sealed)
         published = sealed.bucket_ms
-    assert store.read_window().cells[:, 0, 0].tolist() == [6, 7, 8, 9]
+    assert store.read_window().cells[:, 0, 0].tolist() == list(range(6, 6 + kept))
+
+
+def test_states_of_several_versions_are_kept_apart_and_replaced_together(store: Store) -> None:
+    first, second = SavedState("m1", A, 1, b"one\n\x00"), SavedState("m2", A, 1, b"")
+    store.apply(batch(0, 1, 30_000, {(A, "crime"): 1}))
+    store.commit(seal(store), [first, second], model_version="m1")
+    assert store.read_states() == {"m1": first, "m2": second}
+    assert store.read_progress().model_version == "m1"
+
+    store.commit(seal(store, published=A))
+    assert store.read_states() == {"m1": first, "m2": second}, "none to save leaves those"
+    assert store.read_progress().model_version == "m1"
+
+    third = SavedState("m3", C, 1, b"\xff")
+    store.commit(seal(store, published=B), [third], model_version="m3")
+    assert store.read_states() == {"m3": third}
+
+
+def test_states_warmed_in_between_are_saved_beside_the_others_unless_redis_went_on(
+    store: Store,
+) -> None:
+    store.apply(batch(0, 1, 20_000, {(A, "crime"): 1}))
+    saved, warmed = SavedState("m1", A, 1, b"x"), SavedState("m2", A, 1, b"y")
+    store.commit(seal(store), [saved])
+    assert store.save_states(A, [warmed])
+    assert store.read_states() == {"m1": saved, "m2": warmed}
+    assert not store.save_states(B, [SavedState("m2", B, 1, b"z")])
+    assert store.read_states() == {"m1": saved, "m2": warmed}
 
 
 def test_restore_resets_to_the_journal_and_holds_closing_until_the_cut(store: Store) -> None:
@@ -315,8 +347,11 @@ def test_restore_resets_to_the_journal_and_holds_closing_until_the_cut(store: St
 
 
 def test_absent_deployment_is_named(make_store: MakeStore) -> None:
-    with pytest.raises(DeploymentAbsentError):
-        make_store().apply(batch(0, 1, None, {}))
+    store = make_store()
+    reads = (store.read_progress, store.read_window, store.read_states)
+    for asked in (lambda: store.apply(batch(0, 1, None, {})), *reads):
+        with pytest.raises(DeploymentAbsentError):
+            asked()
 
 
 def test_other_bucket_length_is_refused_by_every_script(redis_url: str) -> None:
@@ -337,7 +372,7 @@ def test_keys_of_a_deployment_share_one_hash_slot(redis_url: str) -> None:
     store = RedisStore.connect(settings_for(redis_url=redis_url))
     store.open()
     store.apply(batch(0, 1, 10_000, {(A, "{evil}*\n../"): 1}))
-    store.commit(seal(store), SavedState("m", A, 1, b"x"))
+    store.commit(seal(store), [SavedState("m", A, 1, b"x")])
     store.apply(batch(1, 2, 12_000, {(B, "crime"): 1}))
     with redis.Redis.from_url(redis_url) as client:
         keys = [key.decode() for key in client.scan_iter()]
@@ -361,7 +396,7 @@ def test_event_ids_are_kept_until_their_bucket_is_published(store: Store) -> Non
 
     sealed = seal(store)
     assert store.read_event_ids(0) == (3, {A: b"ac", B: b"b"})
-    assert store.commit(sealed, None)
+    assert store.commit(sealed)
     assert store.read_event_ids(0) == (3, {B: b"b"})
 
 
@@ -377,7 +412,7 @@ def test_repeated_events_alone_are_refused_for_a_closed_bucket_too(store: Store)
     sealed = seal(store)
     repeated = with_ids(2, 3, {A: b""}, {})
     assert store.apply(repeated).kind == "wait"
-    store.commit(sealed, None)
+    store.commit(sealed)
     assert store.apply(repeated).kind == "refused"
 
 
@@ -413,7 +448,7 @@ def test_commit_of_a_seal_whose_genres_the_store_no_longer_has_in_that_order_is_
             first_bucket_ms=np.full(len(genres), A),
             cells=np.zeros((len(genres), 8), np.int64),
         )
-        assert not store.commit(other, None)
+        assert not store.commit(other)
     assert store.read_progress().published_ms is None
     store.apply(batch(1, 2, None, {(B, "noir"): 1}))  # genres that came since are no matter
-    assert store.commit(sealed, None)
+    assert store.commit(sealed)

@@ -6,6 +6,7 @@ import signal
 import time
 import unicodedata
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from contracts.forecasts import GenreForecast
 from contracts.measures import OTHER_GENRE
 from model.artifact import WEIGHTS_NAME
 from model.registry import SHIPPED_DIRECTORY
+from state.packing import pack_state
 from state.store import SavedState
 from tests.faults.oracle import Outcome, assert_exact
 from tests.faults.trial import TRAFFIC, Trial
@@ -197,16 +199,18 @@ def test_poisoned_state_of_one_genre_is_reset_and_flagged(
     assert told.count("was not finite") == 1
     assert all(is_finite(forecast) for forecast in outcome.forecasts)
     assert {forecast.kind for forecast in outcome.forecasts} == {"lstm"}
-    after = trial.store.read_state()
-    assert after is not None
-    assert np.isfinite(np.frombuffer(after.blob, np.float32)).all()
+    after = trial.store.read_states()
+    assert after
+    for saved in after.values():
+        assert np.isfinite(np.frombuffer(saved.blob, np.float32)).all()
 
 
 def poison_state(trial: Trial, poison: float) -> str:
     """Put a number into the middle of one genre's row, as a broken writer would."""
     deadline = time.monotonic() + 10
-    while (saved := trial.store.read_state()) is None:
+    while not (states := trial.store.read_states()):
         assert time.monotonic() < deadline
+    (saved,) = states.values()
     rows = np.frombuffer(saved.blob, np.float32).reshape(saved.genre_count, -1).copy()
     rows[1, rows.shape[1] // 2] = poison
     write_state(trial, saved, rows)
@@ -218,8 +222,8 @@ def write_state(trial: Trial, saved: SavedState, rows: np.ndarray) -> None:
 
     with redis.Redis.from_url(trial.redis_url) as client:
         key = f"{{genrecast:{trial.settings.app}}}:model_state"
-        assert client.hget(key, "blob") == saved.blob
-        client.hset(key, "blob", rows.tobytes())
+        assert client.hget(key, saved.model_version) == pack_state(saved)
+        client.hset(key, saved.model_version, pack_state(replace(saved, blob=rows.tobytes())))
 
 
 def is_finite(forecast: GenreForecast) -> bool:

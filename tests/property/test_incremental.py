@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from contracts.measures import MEASURE_COUNT
 from model.baseline import Baseline
 from model.forecaster import Forecaster, Forecasts, grow_state
+from model.live import LiveForecaster
 from model.window import Window
 from tests.unit.model.making import HORIZON, LEVELS, make_forecaster
 
@@ -19,13 +20,17 @@ TOLERANCE: Final = 1e-5
 BUCKET_MS: Final = 8 * 3_600_000
 """Three buckets a day, so that some dozens reach over days and a week."""
 
+NAMES: Final = ("baseline", "lstm", "live baseline", "live lstm")
+
 FORECASTERS: dict[str, Forecaster] = {}
 
 
 def forecaster_named(name: str) -> Forecaster:
     """Made once: hypothesis runs a test many times within one fixture."""
     if name not in FORECASTERS:
-        FORECASTERS[name] = Baseline(HORIZON, LEVELS) if name == "baseline" else make_forecaster()
+        baseline = Baseline(HORIZON, LEVELS)
+        bare: Forecaster = baseline if "baseline" in name else make_forecaster()
+        FORECASTERS[name] = LiveForecaster(bare, baseline) if "live" in name else bare
     return FORECASTERS[name]
 
 
@@ -75,7 +80,7 @@ def streamed(
     return state, window, forecasts
 
 
-@pytest.mark.parametrize("name", ["baseline", "lstm"])
+@pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(example=cells_and_beginnings())
 def test_streaming_equals_the_whole_sequence(
@@ -86,7 +91,7 @@ def test_streaming_equals_the_whole_sequence(
     np.testing.assert_allclose(forecaster.warm(window), state, rtol=TOLERANCE, atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("name", ["baseline", "lstm"])
+@pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(example=cells_and_beginnings(), share=st.floats(0.0, 1.0))
 def test_a_restart_changes_nothing(
@@ -101,7 +106,7 @@ def test_a_restart_changes_nothing(
     np.testing.assert_array_equal(other.mean, forecasts.mean)
 
 
-@pytest.mark.parametrize("name", ["baseline", "lstm"])
+@pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(example=cells_and_beginnings())
 def test_forecasting_from_a_warmed_state_is_the_same_forecast(
@@ -118,7 +123,7 @@ def test_forecasting_from_a_warmed_state_is_the_same_forecast(
     np.testing.assert_allclose(warmed.quantiles, forecasts.quantiles, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["baseline", "lstm"])
+@pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(example=cells_and_beginnings())
 def test_quantiles_never_cross(name: str, example: tuple[np.ndarray, np.ndarray]) -> None:

@@ -58,7 +58,7 @@ class Driver:
         sealed = self.store.seal(partition_count=3, now_ms=now_ms, expect_published_ms=published_ms)
         if not isinstance(sealed, Sealed):
             return sealed
-        committed = self.store.commit(sealed, None) if n > 1 else None
+        committed = self.store.commit(sealed) if n > 1 else None
         named = dict(
             zip(
                 sealed.genres,

@@ -13,6 +13,7 @@ from greenlet import GreenletExit, greenlet
 from consumer.broker.topics import Topics
 from consumer.closing import Closer
 from consumer.health import Readiness
+from consumer.lineup import Lineup
 from consumer.loop import Loop
 from consumer.service import CLOSE_WAIT_SECONDS, Backoff, PartitionCount, Service
 from contracts.settings import Settings
@@ -106,7 +107,7 @@ class Member:
                 world.settings.topic_clicks,
                 monotonic=world.monotonic,
             ),
-            load_forecaster=_load_chain,
+            lineup=Lineup(settings=world.settings, load_built_in=_load_chain),
             wall_ms=world.wall_ms,
         )
         self.fibers = [Fiber(self, self._read, hub), Fiber(self, self._close, hub)]

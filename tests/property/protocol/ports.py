@@ -79,10 +79,19 @@ class StorePort:
             self._world.say(self._member.name, "seal", sealed.bucket_ms, "cut", sealed.cut)
         return sealed
 
-    def commit(self, sealed: Sealed, state: SavedState | None) -> bool:
-        is_committed = self._call("commit", lambda store: store.commit(sealed, state))
+    def commit(
+        self, sealed: Sealed, states: Sequence[SavedState] = (), *, model_version: str = ""
+    ) -> bool:
+        is_committed = self._call(
+            "commit", lambda store: store.commit(sealed, states, model_version=model_version)
+        )
         self._world.say(self._member.name, "commit", sealed.bucket_ms, is_committed)
         return is_committed
+
+    def save_states(self, published_ms: int, states: Sequence[SavedState]) -> bool:
+        is_saved = self._call("save_states", lambda store: store.save_states(published_ms, states))
+        self._world.say(self._member.name, "save states", published_ms, is_saved)
+        return is_saved
 
     def restore(self, record: BucketRecord, rows: Mapping[int, bytes]) -> bool:
         def restore(store: Store) -> bool:
@@ -121,8 +130,8 @@ class StorePort:
     def read_window(self) -> WindowRows:
         return self._call("read_window", lambda store: store.read_window(), is_write=False)
 
-    def read_state(self) -> SavedState | None:
-        return self._call("read_state", lambda store: store.read_state(), is_write=False)
+    def read_states(self) -> dict[str, SavedState]:
+        return self._call("read_states", lambda store: store.read_states(), is_write=False)
 
 
 class SourcePort:

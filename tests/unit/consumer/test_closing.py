@@ -8,6 +8,7 @@ import pytest
 
 from consumer.closing import Closer
 from consumer.errors import FencedError, InvariantError
+from consumer.lineup import Lineup
 from contracts.forecasts import BucketRecord
 from contracts.settings import Settings
 from model.baseline import Baseline
@@ -61,7 +62,7 @@ def closer_of(store: MemoryStore, topics: Topics, partitions: int = 1) -> Closer
         journal=topics,
         open_publisher=topics.open,
         partition_count=lambda: partitions,
-        load_forecaster=load_baseline,
+        lineup=Lineup(settings=settings_for(), load_built_in=load_baseline),
     )
 
 

@@ -29,7 +29,7 @@ def publish_next(world: World, *, partitions: int = 1, commit: bool = True) -> S
     )
     assert isinstance(sealed, Sealed)
     if commit:
-        assert world.store.commit(sealed, None)
+        assert world.store.commit(sealed)
     return sealed
 
 
@@ -164,7 +164,7 @@ def test_a_batch_that_touches_a_sealed_bucket_waits_and_changes_nothing(world: W
         assert world.log.seeks[-1] == (0, 1), "it is read again"
     assert (world.offsets, world.store.read_totals()) == ({0: 1}, {"counted": 1})
 
-    assert world.store.commit(publish_next(world, commit=False), None)
+    assert world.store.commit(publish_next(world, commit=False))
     assert world.step() == 5
     assert world.clicks() == {(B, "crime"): 1, (C, "crime"): 1}
     # However often the batch was read, what goes aside is written once.

@@ -1,0 +1,52 @@
+"""Scripts of a deployment, run on the keys of its one hash slot."""
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any, Final, Self
+
+from contracts.settings import Settings
+from state.redis_client import RedisClient, Script
+
+_NEVER_KEY: Final = "never"
+"""A key that never exists, given to every script: while a cluster moves our slot to another node, a
+missing key has the call refused before it begins. Without it a script could fail in its middle,
+at a key beside its KEYS that has moved already."""
+
+
+class Scripted:
+    """Runs scripts of `state/scripts` by name; safe to use from several threads."""
+
+    SCRIPTS: tuple[str, ...] = ()
+    """Names of the scripts that a class runs, beside `read`."""
+
+    def __init__(self, client: RedisClient, settings: Settings) -> None:
+        self._client = client
+        self._settings = settings
+        self._prefix = f"{{genrecast:{settings.app}}}:"
+        scripts = resources.files("state") / "scripts"
+        self._scripts = {
+            name: Script.of((scripts / f"{name}.lua").read_text(encoding="utf-8"))
+            for name in ("read", *self.SCRIPTS)
+        }
+
+    @classmethod
+    def connect(cls, settings: Settings) -> Self:
+        """Make one for a deployment; connects on first use."""
+        return cls(RedisClient(settings), settings)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _call(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> list[Any]:
+        named = [self._prefix + name for name in (*keys, _NEVER_KEY)]
+        return self._client.run(self._scripts[script], named, arguments)
+
+    def _read(self, commands: Mapping[str, str]) -> list[Any]:
+        """Return the replies to commands by key, as of one moment."""
+        return self._call("read", list(commands), list(commands.values()))
+
+
+def pairs(flat: list[bytes]) -> dict[bytes, bytes]:
+    """Return a hash's flat reply as a dictionary."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
