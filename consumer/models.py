@@ -18,6 +18,7 @@ from model.artifact import (
     ModelRefusedError,
     TrainMetrics,
     load_artifact,
+    read_limited,
 )
 from model.registry import live, misfit, open_artifact
 from state.model_store import (
@@ -54,20 +55,9 @@ def read_model(directory: Path) -> ModelBytes:
         ModelRefusedError: They can't be read, or are larger than a model may be.
     """
     return ModelBytes(
-        _read(directory / MANIFEST_NAME, MAX_MANIFEST_BYTES),
-        _read(directory / WEIGHTS_NAME, MAX_WEIGHTS_BYTES),
+        read_limited(directory / MANIFEST_NAME, MAX_MANIFEST_BYTES),
+        read_limited(directory / WEIGHTS_NAME, MAX_WEIGHTS_BYTES),
     )
-
-
-def _read(path: Path, limit: int) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(limit + 1)
-    except OSError as error:
-        raise ModelRefusedError(f"{path}: cannot be read: {error.strerror}") from None
-    if len(content) > limit:
-        raise ModelRefusedError(f"{path}: larger than {limit} bytes, the most that is read")
-    return content
 
 
 def write_model(files: ModelBytes, directory: Path) -> None:

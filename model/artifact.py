@@ -154,7 +154,7 @@ def load_artifact(directory: Path) -> Artifact:
         ModelRefusedError: For anything that is not exactly a model of ours.
     """
     manifest_path = directory / MANIFEST_NAME
-    raw_manifest = _read(manifest_path, MAX_MANIFEST_BYTES)
+    raw_manifest = read_limited(manifest_path, MAX_MANIFEST_BYTES)
     try:
         manifest = Manifest.model_validate_json(raw_manifest)
     except ValidationError as error:
@@ -162,7 +162,7 @@ def load_artifact(directory: Path) -> Artifact:
         where = ".".join(str(part) for part in first["loc"]) or "the document"
         raise ModelRefusedError(f"{manifest_path}: {where}: {first['msg']}") from None
     weights_path = directory / WEIGHTS_NAME
-    raw_weights = _read(weights_path, MAX_WEIGHTS_BYTES)
+    raw_weights = read_limited(weights_path, MAX_WEIGHTS_BYTES)
     if hashlib.sha256(raw_weights).hexdigest() != manifest.sha256:
         raise ModelRefusedError(
             f"{weights_path}: sha256 differs from the manifest's: the file was changed or cut"
@@ -170,7 +170,12 @@ def load_artifact(directory: Path) -> Artifact:
     return Artifact(manifest, _unpack(weights_path, raw_weights, manifest), directory)
 
 
-def _read(path: Path, limit: int) -> bytes:
+def read_limited(path: Path, limit: int) -> bytes:
+    """Return a file's bytes.
+
+    Raises:
+        ModelRefusedError: It cannot be read, or is larger than `limit` bytes.
+    """
     try:
         with path.open("rb") as stream:
             content = stream.read(limit + 1)

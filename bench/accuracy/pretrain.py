@@ -3,7 +3,7 @@
     python -m bench.accuracy.pretrain --out model/pretrained
 
 On simulated traffic of seven kinds, and on the part of each data set here that lies before its
-first origin; scored on the rest of those. Takes about half an hour on two cores.
+first origin; scored on the rest of those. Takes some ten minutes on two cores.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--epochs", type=int, default=160)
+    parser.add_argument("--epochs", type=int, default=140)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     simulated = [
