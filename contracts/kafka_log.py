@@ -12,8 +12,23 @@ _HINTS: Final = {
 """What people need to know beside a reason."""
 
 
-class _LastReason(logging.Handler):
-    """Keeps the reason that the client logs, and that its errors leave out (3.0.12)."""
+_WORTH: Final = ("RequestTimedOut", "socket disconnected")
+"""Reasons that tell least, ascending: the bootstrap's own timeout cuts the last attempt short, and
+a broker that refuses a login says so at some attempts and only hangs up at others."""
+
+
+def _worth(reason: str) -> int:
+    """Return how much a reason tells: the best of several attempts is passed on."""
+    if not reason:
+        return -1
+    return next((rank for rank, part in enumerate(_WORTH) if part in reason), len(_WORTH))
+
+
+class _BestReason(logging.Handler):
+    """Keeps the reason that tells most, of those that the client logs.
+
+    Its errors leave them out (3.0.12).
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -21,12 +36,11 @@ class _LastReason(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         found = _REASON.fullmatch(record.getMessage())
-        # The last attempt is cut short by the bootstrap's own timeout: no reason of its own.
-        if found and not (self.reason and "RequestTimedOut" in found["reason"]):
+        if found and _worth(found["reason"]) >= _worth(self.reason):
             self.reason = found["reason"]
 
 
-_LAST: Final = _LastReason()
+_KEPT: Final = _BestReason()
 
 MOST_CHARACTERS: Final = 160
 """Longest text of a refusal that is passed on, characters: some quote the whole request."""
@@ -37,16 +51,16 @@ def quiet_kafka_log() -> None:
     logger = logging.getLogger("kafka")
     logger.setLevel(logging.WARNING)
     logger.propagate = False
-    if _LAST not in logger.handlers:
-        logger.addHandler(_LAST)
+    if _KEPT not in logger.handlers:
+        logger.addHandler(_KEPT)
 
 
 def explain(error: BaseException) -> str:
     """Return an error of the client in words, with the reason of a connection that failed."""
     told = str(error).removeprefix(f"{type(error).__name__}: ")
-    if "bootstrap" not in told or not _LAST.reason:
+    if "bootstrap" not in told or not _KEPT.reason:
         return f"{type(error).__name__}: {told}"
-    reason, _LAST.reason = _LAST.reason, ""
+    reason, _KEPT.reason = _KEPT.reason, ""
     hints = [hint for part, hint in _HINTS.items() if part in reason]
     return " ".join([f"{told}: {reason}", *(f"({hint})" for hint in hints)])
 

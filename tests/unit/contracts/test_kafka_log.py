@@ -44,6 +44,12 @@ def test_a_login_that_is_refused_looks_like_one_though_the_last_attempt_timed_ou
     assert "socket disconnected (as a broker does that refuses a login" in explain(FAILED)
 
 
+def test_a_refused_login_is_told_in_the_brokers_words_though_it_then_hung_up() -> None:
+    fails("[Error 58] SaslAuthenticationFailedError: Invalid username or password")
+    fails("KafkaConnectionError: socket disconnected")
+    assert "Invalid username or password" in explain(FAILED)
+
+
 def test_other_errors_are_told_by_their_name() -> None:
     fails("KafkaConnectionError: socket disconnected")
     assert explain(NodeNotReadyError("1")).startswith("NodeNotReadyError: ")
