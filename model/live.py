@@ -10,7 +10,7 @@ import numpy as np
 
 from model.baseline import Baseline
 from model.book import BASELINE, BOUNDS, MODEL, PUBLISHED, Book, BookLayout
-from model.calibration import centre_of, learnt, sides_of, stretched
+from model.calibration import centre_of, drawn_to_whole, learnt, sides_of, stretched
 from model.forecaster import Float32, Forecaster, Forecasts, Kind, mend_state, settle
 from model.pending import Pending, pending_of
 from model.record import (
@@ -30,7 +30,7 @@ from model.record import (
 )
 from model.window import Window
 
-LIVE_VERSION: Final = "live-1"
+LIVE_VERSION: Final = "live-2"
 """Changed with the arithmetic of this module, `book`, `calibration`, `pending` or `record`."""
 
 LARGEST_NUMBER: Final = 1e30
@@ -200,8 +200,10 @@ class LiveForecaster:
             centre = centre_of(self._sides, found.mean, found.quantiles)
             factors = factors_at_all_steps(self._pending, self.horizon, book.factors[:, source])
             quantiles = stretched(self._sides, centre, found.quantiles, factors)
+            quantiles = drawn_to_whole(self._sides, quantiles)
             calibrated.append(quantiles)
-            for column, bound in enumerate((quantiles[:, :, 0], centre, quantiles[:, :, -1])):
+            middle = centre_of(self._sides, found.mean, quantiles)
+            for column, bound in enumerate((quantiles[:, :, 0], middle, quantiles[:, :, -1])):
                 bounds[:, :, source, column] = bound[:, steps - 1]
         # In the place of those of the bucket that has closed: see `Pending`.
         book.pending[:, self._pending.slots(bucket)] = bounds

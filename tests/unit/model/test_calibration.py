@@ -7,6 +7,7 @@ from model.calibration import (
     SHARED_RATE,
     WIDEST,
     centre_of,
+    drawn_to_whole,
     learnt,
     sides_of,
     stretched,
@@ -132,3 +133,38 @@ def test_levels_on_one_side_have_one_bound() -> None:
     assert sides_of((0.8, 0.9)).lower_target is None
     assert sides_of((0.1, 0.2)).upper_target is None
     assert (sides_of((0.5,)).lower_target, sides_of((0.5,)).upper_target) == (None, None)
+
+
+def drawn(*medians: float, around: float = 3.0) -> list[float]:
+    """Medians as published, of quantiles so far apart."""
+    spread = around * np.array([-2.0, -1.0, 0.0, 1.0, 2.0], np.float32)
+    quantiles = np.array([medians], np.float32)[:, :, None] + spread
+    return [float(median) for median in drawn_to_whole(SIDES, quantiles)[0, :, 2]]
+
+
+def test_small_medians_are_drawn_to_whole_clicks() -> None:
+    assert drawn(0.2, 0.7, 2.3, 5.9) == [0.0, 1.0, 2.0, 6.0]
+
+
+def test_large_medians_stay_as_they_are() -> None:
+    assert drawn(8.3, 1234.5) == pytest.approx([8.3, 1234.5])
+
+
+def test_a_median_is_never_drawn_beyond_its_neighbours() -> None:
+    assert drawn(0.2, 0.7, around=0.1) == pytest.approx([0.1, 0.8])
+
+
+def test_medians_that_hardly_differ_are_published_hardly_different() -> None:
+    medians = np.linspace(0.0, 9.0, 90_001)
+    assert np.diff(drawn(*medians)).max() < 4 * 1e-4
+
+
+def test_bounds_are_not_drawn() -> None:
+    quantiles = np.array([[[0.1, 0.3, 0.6, 1.3, 2.6]]], np.float32)
+    whole = drawn_to_whole(SIDES, quantiles)[0, 0]
+    assert whole[[0, 1, 3, 4]].tolist() == quantiles[0, 0, [0, 1, 3, 4]].tolist()
+
+
+def test_levels_without_a_median_are_left_alone() -> None:
+    quantiles = np.array([[[0.1, 0.6]]], np.float32)
+    assert drawn_to_whole(sides_of((0.1, 0.9)), quantiles) is quantiles
