@@ -125,9 +125,11 @@ class Lineup:
         Raises:
             ChampionRefusedError: The champion can't go on; the registry names another one now.
         """
+        from model.calendar import Calendar
         from model.window import Window
 
-        self.window = Window(self.settings.window_buckets, self.settings.bucket_ms)
+        calendar = Calendar(self.settings.holidays_ms)
+        self.window = Window(self.settings.window_buckets, self.settings.bucket_ms, calendar)
         self.shadows, self._loading = {}, {}
         names = [self.registry.champion, *self._wanted_in_shadow()]
         running = [self._running(name, *self._shelf[name]) for name in names]

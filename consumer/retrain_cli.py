@@ -83,7 +83,7 @@ def retrain(
             history: History = load(wanted)
         except click.ClickException as error:
             raise TrainingFailedError(error.message) from None
-        return history
+        return history.with_holidays(settings.holidays_ms)
 
     models = RedisModels.connect(settings)
     retrainer = Retrainer(

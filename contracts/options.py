@@ -81,7 +81,7 @@ def with_settings(*names: str) -> Callable[[Callable[..., Any]], Callable[..., A
             shown = default.get_secret_value() if isinstance(default, SecretStr) else default
             if isinstance(shown, tuple):
                 shown = " ".join(f"{item:g}" for item in shown)
-            note = "" if shown is None else f" [default: {shown}]"
+            note = "" if shown in (None, "") else f" [default: {shown}]"
             wrapper = click.option(
                 f"--{name.replace('_', '-')}",
                 name,

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -131,6 +132,11 @@ class Settings(BaseSettings):
     transaction_timeout_seconds: float = Field(
         default=10.0, ge=1, description="A hanging forecast transaction is aborted after this."
     )
+    holidays: Annotated[tuple[datetime, ...], NoDecode] = Field(
+        default=(),
+        max_length=1_000,
+        description="Days that are like Sundays: ISO dates (UTC), or when each begins.",
+    )
     model_dir: Path | None = Field(
         default=None, description="Directory of a trained model; the shipped one when unset."
     )
@@ -170,6 +176,14 @@ class Settings(BaseSettings):
             return tuple(value.replace(",", " ").split())
         return value
 
+    @field_validator("holidays", mode="before")
+    @classmethod
+    def _split_holidays(cls, value: Any) -> Any:  # noqa: ANN401 (raw text or moments)
+        if isinstance(value, str):
+            # Not pydantic's own reading: it takes 20261225 for seconds since 1970.
+            return tuple(map(datetime.fromisoformat, value.replace(",", " ").split()))
+        return value
+
     @field_validator("quantiles")
     @classmethod
     def _quantiles_ascend(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
@@ -177,6 +191,11 @@ class Settings(BaseSettings):
         if not levels or not is_ascending or levels[0] <= 0 or levels[-1] >= 1:
             raise ValueError("must be ascending levels between 0 and 1, such as 0.1 0.5 0.9")
         return levels
+
+    @field_validator("holidays")
+    @classmethod
+    def _holidays_are_moments(cls, begins: tuple[datetime, ...]) -> tuple[datetime, ...]:
+        return tuple(b.replace(tzinfo=UTC) if b.tzinfo is None else b for b in begins)
 
     @field_validator("kafka_bootstrap")
     @classmethod
@@ -232,6 +251,11 @@ class Settings(BaseSettings):
     def idle_timeout_ms(self) -> int:
         """A partition without records for so long is idle, ms."""
         return to_ms(self.idle_timeout_seconds)
+
+    @property
+    def holidays_ms(self) -> tuple[int, ...]:
+        """When each holiday begins, epoch ms."""
+        return tuple(to_ms(begin.timestamp()) for begin in self.holidays)
 
     @property
     def rollback_ms(self) -> int:

@@ -78,7 +78,7 @@ def roll(
 
     The last origin is the last row whose whole horizon came true.
     """
-    window = Window(plan.window_buckets, history.bucket_ms)
+    window = Window(plan.window_buckets, history.bucket_ms, history.calendar)
     naive = SeasonalNaive(forecaster.horizon, forecaster.quantiles)
     state = forecaster.initial_state(0)
     rows = plan.origin_rows(len(history.starts_ms), forecaster.horizon)

@@ -87,6 +87,7 @@ def task_of(asked: Asked, settings: Settings, console: Console) -> Task:
         quantiles=backtest_levels(settings.quantiles),
     )
     history = history_from_file(asked.data, settings.bucket_seconds)
+    history = history.with_holidays(settings.holidays_ms)
     name = asked.dataset or data_set_name(asked.data)
     split = held_out_split(
         history, name, settings.horizon, share=asked.share, origins=asked.origins
@@ -126,6 +127,6 @@ def _task_of_split(asked: Asked, settings: Settings, split: Split, console: Cons
         console.print(f"[yellow]{len(absent)} series have no row, counted as 0[/]: {listed}")
     if buckets:
         console.print(f"[yellow]{buckets} buckets after the last row count as 0[/]")
-    history = fit_to_split(loaded, split)
+    history = fit_to_split(loaded, split).with_holidays(settings.holidays_ms)
     split = replace(split, series=history.names)
     return Task(history, split, settings, split.plan(history, settings.window_buckets))

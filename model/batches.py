@@ -101,6 +101,7 @@ def prepare(history: History, *, horizon: int, reach: int) -> Prepared:
         starts_ms=history.starts_ms,
         bucket_ms=history.bucket_ms,
         reach=reach,
+        calendar=history.calendar,
     )
     prepared = Prepared(
         features=np.empty((count, genre_count, len(FEATURES)), np.float32),

@@ -1,5 +1,6 @@
-"""Calendar: the time of day and of week as waves, UTC; the same for every genre."""
+"""Calendar: the time of day and of week as waves, UTC, and holidays; the same for every genre."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -18,6 +19,37 @@ CALENDAR: Final = tuple(
     for wave in ("sin", "cos")
 )
 """Names of the waves, in their order."""
+
+
+_SUNDAY: Final = 6
+"""Days from Monday."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Which day of the week a day is like: a holiday is like a Sunday.
+
+    Attributes:
+        holidays_ms: When each holiday begins, epoch ms; it lasts a day.
+    """
+
+    holidays_ms: tuple[int, ...] = ()
+
+    def like_ms(self, starts_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return bucket starts `(...,)`, epoch ms, those on holidays moved to a Sunday.
+
+        Moved by whole days: the time of day stays.
+        """
+        moved = starts_ms
+        for begin_ms in self.holidays_ms:
+            # The weekday that most of it lies on, where it begins at some time zone's midnight.
+            weekday = (begin_ms + DAY_MS // 2 - MONDAY_MS) // DAY_MS % 7
+            is_holiday = (starts_ms >= begin_ms) & (starts_ms < begin_ms + DAY_MS)
+            moved = np.where(is_holiday, starts_ms + (_SUNDAY - weekday) * DAY_MS, moved)
+        return moved
+
+
+NO_HOLIDAYS: Final = Calendar()
 
 
 def calendar_waves(starts_ms: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -73,7 +73,7 @@ STEP_FEATURES: Final = (
 
 def build_features(past: Past, first: int, stop: int, observed: Observed) -> Float32:
     """Return the features of the origin rows `[first, stop)`, `(B, G, F)` float32, within ±8."""
-    starts = past.starts_ms[first:stop] + past.bucket_ms
+    starts = past.calendar.like_ms(past.starts_ms[first:stop] + past.bucket_ms)
     parts = [
         _level_features(observed, past.bucket_ms),
         _recent_features(past, first, stop, observed.scales[:, :, SLOW]),
@@ -92,6 +92,7 @@ def build_step_features(past: Past, first: int, stop: int, observed: Observed) -
     days_known = lags.known[..., :7].mean(axis=3, keepdims=True)
     ahead = np.arange(1, horizon + 1)
     starts = past.starts_ms[first:stop, None] + ahead * past.bucket_ms
+    starts = past.calendar.like_ms(starts)
     shape = (stop - first, genre_count, horizon)
     week, day = (known[:, :, 1:, None] for known in (observed.week, observed.day))
     clicks_behind = observed.normal.support[:, :, 1:] * (scales[:, :, SLOW, None] + _HALF_CLICK)

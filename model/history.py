@@ -1,11 +1,12 @@
 """History: past counts of several genres on one grid, to train on and to backtest."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.measures import MEASURE_COUNT
+from model.calendar import NO_HOLIDAYS, Calendar
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class History:
         cells: `(T, G, MEASURE_COUNT)` int64.
         first_row: `(G,)` int64, the row where each genre began; by default that of its first
             click (T when there is none).
+        calendar: Its holidays.
     """
 
     names: tuple[str, ...]
@@ -26,6 +28,7 @@ class History:
     starts_ms: NDArray[np.int64]
     cells: NDArray[np.int64]
     first_row: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    calendar: Calendar = NO_HOLIDAYS
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))
@@ -55,6 +58,10 @@ class History:
         origin = int(self.starts_ms[0]) if len(self.starts_ms) else 0
         return origin + self.first_row * self.bucket_ms
 
+    def with_holidays(self, holidays_ms: tuple[int, ...]) -> "History":
+        """Return the same counts, with holidays in the calendar."""
+        return replace(self, calendar=Calendar(holidays_ms))
+
     def rows(self, first: int, stop: int) -> "History":
         """Return the buckets `[first, stop)` alone."""
         return History(
@@ -63,4 +70,5 @@ class History:
             starts_ms=self.starts_ms[first:stop],
             cells=self.cells[first:stop],
             first_row=self.first_row - first,
+            calendar=self.calendar,
         )

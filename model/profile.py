@@ -61,7 +61,7 @@ def step_profile(
     Args:
         profile: `(G, PROFILE_COUNT)`.
         clicks: `(G,)` of the bucket.
-        start_ms: The bucket's start, epoch ms.
+        start_ms: Where in the week the bucket starts, epoch ms.
         bucket_ms: Its length.
         seen: `(G,)` buckets seen before: how often a slot can have been visited.
     """
@@ -98,23 +98,21 @@ def known_mean(values: Float32) -> Float32:
 
 
 def expect(
-    profile: Float32, days: Float32, *, start_ms: int, bucket_ms: int, horizon: int
+    profile: Float32, days: Float32, *, starts_ms: NDArray[np.int64], bucket_ms: int
 ) -> Expected:
-    """Return what is usual for the bucket that starts at `start_ms` and the `horizon` after it.
+    """Return what is usual for a bucket and those after it.
 
     Args:
         profile: `(G, PROFILE_COUNT)` after that bucket.
         days: Its `day_means`.
-        start_ms: Epoch ms.
+        starts_ms: `(H + 1,)` where in the week they start, epoch ms.
         bucket_ms: Bucket length.
-        horizon: Steps, H.
     """
-    starts = start_ms + bucket_ms * np.arange(horizon + 1, dtype=np.int64)
     if bucket_ms >= HOUR_MS:
-        hours = starts // HOUR_MS
+        hours = starts_ms // HOUR_MS
         return Expected(profile[:, _slot(hours)], days[:, hours % 24])
     # Between the middles of two hours lies what is between their means.
-    middle = starts + bucket_ms // 2 - HOUR_MS // 2
+    middle = starts_ms + bucket_ms // 2 - HOUR_MS // 2
     hours = middle // HOUR_MS
     share = ((middle - hours * HOUR_MS) / HOUR_MS).astype(np.float32)
     return Expected(

@@ -115,7 +115,9 @@ def observe(past: Past, first: int, stop: int, *, scales: Float32, horizon: int)
     days = day_means(scales[:, LEVEL_COUNT:])
     for row in range(stop - first):
         before[row] = scales[:, EXPECTED]
-        start_ms = int(past.starts_ms[first + row])
+        ahead_ms = past.bucket_ms * np.arange(horizon + 1, dtype=np.int64)
+        starts_ms = past.calendar.like_ms(past.starts_ms[first + row] + ahead_ms)
+        start_ms = int(starts_ms[0])
         stepped = _step(scales, clicks[row], normal, row, start_ms, past.bucket_ms)
         scales = np.where(present[row][:, None], stepped, scales)
         path[row] = scales[:, :LEVEL_COUNT]
@@ -124,9 +126,8 @@ def observe(past: Past, first: int, stop: int, *, scales: Float32, horizon: int)
         usual = expect(
             scales[:, LEVEL_COUNT:],
             days,
-            start_ms=start_ms,
+            starts_ms=starts_ms,
             bucket_ms=past.bucket_ms,
-            horizon=horizon,
         )
         week[row], day[row], level[row] = usual.week, usual.day, known_mean(days)
     reference = _reference(path, normal.mean[:, :, 1:], normal.support[:, :, 1:], past.bucket_ms)

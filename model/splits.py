@@ -218,6 +218,7 @@ def fit_to_split(history: History, split: Split) -> History:
         bucket_seconds=history.bucket_seconds,
         starts_ms=start_ms + np.arange(row_count, dtype=np.int64) * history.bucket_ms,
         cells=_placed(history, names, row_count, rows_before),
+        calendar=history.calendar,
     )
 
 

@@ -186,14 +186,15 @@ def _histories(
         return histories, f"simulated, seed {seed}"
     path = sources["from_file"]
     if isinstance(path, Path):
-        return [history_from_file(path, settings.bucket_seconds)], f"file {path.name}"
+        history = history_from_file(path, settings.bucket_seconds)
+        return [history.with_holidays(settings.holidays_ms)], f"file {path.name}"
     load: Callable[[Settings], History] | None = (ctx.obj or {}).get(named[0])
     if load is None:
         raise ModelCommandError(f"--from-{named[0]} works in `genrecast train` only")
     history = load(settings)
     if not len(history.starts_ms) or not history.names:
         raise ModelCommandError(f"there are no closed buckets to train on ({named[0]})")
-    return [history], named[0]
+    return [history.with_holidays(settings.holidays_ms)], named[0]
 
 
 def _fit_and_draw(

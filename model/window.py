@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from contracts.measures import MEASURE_COUNT
 from model.audience import AUDIENCE_COUNT, audience_of
+from model.calendar import NO_HOLIDAYS, Calendar
 
 MAX_CLICKS: Final = 2**40
 """Clicks per cell above this are read as this: keeps every sum exact and every ratio finite."""
@@ -28,6 +29,7 @@ class Past:
         starts_ms: `(n,)` int64, consecutive bucket starts, epoch ms.
         bucket_ms: Bucket length, ms.
         reach: Rows that may be read back from any row (the live window's capacity).
+        calendar: Its holidays.
     """
 
     prefix: NDArray[np.int64]
@@ -36,6 +38,7 @@ class Past:
     starts_ms: NDArray[np.int64]
     bucket_ms: int
     reach: int
+    calendar: Calendar = NO_HOLIDAYS
 
     def clicks(self, first: int, stop: int) -> NDArray[np.int64]:
         """Return clicks of the rows `[first, stop)`, shape `(stop - first, G)`."""
@@ -49,12 +52,13 @@ def past_of(
     starts_ms: NDArray[np.int64],
     bucket_ms: int,
     reach: int,
+    calendar: Calendar = NO_HOLIDAYS,
 ) -> Past:
     """Return the past over whole series, `cells` `(T, G, MEASURE_COUNT)`, for training."""
     clicks = np.clip(cells[:, :, 0], 0, MAX_CLICKS)
     prefix = np.zeros((len(cells) + 1, cells.shape[1]), np.int64)
     np.cumsum(clicks, axis=0, out=prefix[1:])
-    return Past(prefix, first_row, audience_of(cells), starts_ms, bucket_ms, reach)
+    return Past(prefix, first_row, audience_of(cells), starts_ms, bucket_ms, reach, calendar)
 
 
 class Window:
@@ -64,11 +68,12 @@ class Window:
     contiguous block that moves down when its slack is used up: O(genres) per append, amortised.
     """
 
-    def __init__(self, capacity: int, bucket_ms: int) -> None:
+    def __init__(self, capacity: int, bucket_ms: int, calendar: Calendar = NO_HOLIDAYS) -> None:
         if capacity < 1 or bucket_ms < 1:
             raise ValueError("capacity and bucket_ms must be positive")
         self.capacity = capacity
         self.bucket_ms = bucket_ms
+        self.calendar = calendar
         self._row_limit = capacity + max(_MIN_SLACK_ROWS, capacity // 4)
         self._genre_count = 0
         self._first_ms = np.zeros(0, np.int64)
@@ -159,6 +164,7 @@ class Window:
             starts_ms=starts,
             bucket_ms=self.bucket_ms,
             reach=self.capacity,
+            calendar=self.calendar,
         )
 
     def _reserve(self, genre_count: int) -> None:

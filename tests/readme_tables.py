@@ -39,7 +39,7 @@ def _default(field: FieldInfo) -> str:
         default = default.get_secret_value()
     if isinstance(default, tuple):
         default = " ".join(f"{level:g}" for level in default)
-    return "" if default is None else f"`{default}`"
+    return "" if default in (None, "") else f"`{default}`"
 
 
 def with_tables(text: str) -> str:

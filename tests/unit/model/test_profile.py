@@ -30,7 +30,8 @@ def learn(clicks: np.ndarray, bucket_ms: int, start_ms: int = MONDAY_MS) -> np.n
 
 def expected_after(profile: np.ndarray, start_ms: int, bucket_ms: int, horizon: int) -> Expected:
     days = day_means(profile)
-    return expect(profile, days, start_ms=start_ms, bucket_ms=bucket_ms, horizon=horizon)
+    starts_ms = start_ms + bucket_ms * np.arange(horizon + 1, dtype=np.int64)
+    return expect(profile, days, starts_ms=starts_ms, bucket_ms=bucket_ms)
 
 
 def test_a_week_of_hours_is_expected_again() -> None:
