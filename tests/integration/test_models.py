@@ -246,3 +246,31 @@ def test_retraining_on_the_windows_registers_a_candidate_that_status_shows(
             ("candidate", found["candidate"]),
         ]
         assert found["candidate"] in d.run("status")
+
+
+@pytest.mark.services
+@pytest.mark.timeout(600)
+def test_train_registers_what_it_made_and_retraining_stops_when_told(
+    services: Endpoints, tmp_path: Path
+) -> None:
+    with deployment(
+        services.kafka_bootstrap, services.redis_url, tmp_path / "logs", bucket_seconds=60,
+        horizon=HORIZON,
+    ) as d:  # fmt: skip
+        d.make_topics()
+        d.run(
+            "simulate", "--events", 20_000, "--rate", 20_000, "--speed", 6_000, "--seed", 3,
+            "--start", "2026-03-02T18:00",
+        )  # fmt: skip
+        d.finish()
+        out = tmp_path / "trained"
+        said = d.run("train", "--from-topic", "--out", out, "--epochs", 1, "--register")
+        made = json.loads((out / "manifest.json").read_text())["model_version"]
+        assert f"{made} is the candidate" in said
+        assert listed(d)["candidate"] == made
+
+        retraining = d.start("retrain", "--every", "1h", "--epochs", 10_000)
+        wait_until(d, lambda: "training on" in d.log_text())
+        retraining.send_signal(signal.SIGTERM)
+        assert retraining.wait(timeout=120) == 0, d.log_text()
+        assert [one["version"] for one in listed(d)["versions"]] == [made], "half a model is none"
