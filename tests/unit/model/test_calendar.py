@@ -23,7 +23,7 @@ def weekday(ms: int) -> int:
 
 
 def like(calendar: Calendar, *moments_ms: int) -> list[int]:
-    return calendar.like_ms(np.array(moments_ms, np.int64)).tolist()
+    return [int(ms) for ms in calendar.like_ms(np.array(moments_ms, np.int64))]
 
 
 def test_a_holiday_is_a_sunday_from_its_first_to_its_last_moment() -> None:
