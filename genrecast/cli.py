@@ -13,6 +13,7 @@ COMMANDS: Final = {
     "consume": ("consumer.cli", "consume", "Count clicks, close buckets, publish forecasts."),
     "close": ("consumer.cli", "close", "End a finished replay: close its open buckets."),
     "simulate": ("producer_sim.cli", "simulate", "Send simulated or recorded clicks."),
+    "loadtest": ("producer_sim.load.cli", "loadtest", "Latency under planned load, highest rate."),
     "train": ("model.cli", "train", "Train a model from a file, the topic or Redis."),
     "backtest": ("model.cli", "backtest", "Score a model on history, rolling origin."),
     "models": ("consumer.models_cli", "models_group", "The registry: add, promote, roll back."),
@@ -73,6 +74,7 @@ def cli(ctx: click.Context) -> None:
         "topic": sources.history_from_topic,
         "redis": sources.history_from_redis,
         "register": sources.register_model,
+        "offsets": sources.stored_offsets,
     }
 
 

@@ -1,8 +1,9 @@
-"""Where training data comes from besides files, and where a trained model goes.
+"""What commands need from folders that theirs may not know: training data, models, offsets.
 
 Imports are inside the functions: only `train` and `backtest` pay for them.
 """
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,25 @@ def history_from_redis(settings: Settings) -> "History":
         cells=window.cells,
         first_row=(window.first_bucket_ms - origin_ms) // settings.bucket_ms,
     )
+
+
+def stored_offsets(settings: Settings) -> Callable[[], Mapping[int, int]]:
+    """Return what reads the offsets that consumers have stored, each the next to read.
+
+    A deployment that nobody has made yet has none.
+    """
+    from state.redis_store import RedisStore
+    from state.store import DeploymentAbsentError
+
+    store = RedisStore.connect(settings)
+
+    def read() -> Mapping[int, int]:
+        try:
+            return store.read_progress().offsets
+        except DeploymentAbsentError:
+            return {}
+
+    return read
 
 
 def register_model(settings: Settings, directory: Path) -> str:

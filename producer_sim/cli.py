@@ -1,6 +1,5 @@
 """`genrecast simulate`."""
 
-import logging
 import signal
 import sys
 import threading
@@ -12,12 +11,13 @@ import click
 import orjson
 
 from contracts.clock import MS_PER_SECOND, wall_clock_ms
-from contracts.kafka_log import quiet_kafka_log
 from contracts.moments import Moment
 from contracts.options import KAFKA_CONNECTION, with_settings
 from contracts.settings import Settings
 from producer_sim.display import ProgressLine, print_summary
+from producer_sim.fault_options import check_silences, find_genre, with_faults
 from producer_sim.genres import BUILT_IN, load_genres
+from producer_sim.logs import set_up_logging
 from producer_sim.params import Rate, Speed
 from producer_sim.planning import Asked, ask, plan_replay, plan_traffic, shown
 from producer_sim.replay import find_recording
@@ -30,9 +30,6 @@ DEFAULT_PARTITIONS: Final = 8
 
 EXIT_FAILED: Final = 1
 """Exit status when Kafka refuses."""
-
-
-_RATIO: Final = click.FloatRange(0, 1)
 
 
 @click.command()
@@ -55,16 +52,7 @@ _RATIO: Final = click.FloatRange(0, 1)
     metavar="D",
     help="First D days of event time at once: a past to forecast from.",
 )
-@click.option(
-    "--disorder-seconds",
-    type=click.FloatRange(0, 86_400),
-    default=0.0,
-    metavar="S",
-    help="One event in twenty arrives up to S seconds late, after newer ones.",
-)
-@click.option("--late", type=_RATIO, default=0.0, metavar="R", help="Ratio made late for sure.")
-@click.option("--duplicates", type=_RATIO, default=0.0, metavar="R", help="Ratio sent twice.")
-@click.option("--malformed", type=_RATIO, default=0.0, metavar="R", help="Ratio of broken records.")
+@with_faults
 @click.option(
     "--replay",
     metavar="FILE",
@@ -112,11 +100,12 @@ def simulate(settings: Settings, **options: Any) -> None:  # noqa: ANN401 (click
     Examples:
       genrecast simulate --rate 200 --create-topics
       genrecast simulate --events 200000 --late 0.01 --malformed 0.005 --report truth.json
+      genrecast simulate --rate 500 --hot-genre crime=0.8 --new-genres 0.001 --silence 3@60+120
       genrecast simulate --rate 2000 --start 2026-01-05 --speed 1440
       genrecast simulate --replay movietweetings --speed max
     """  # noqa: D301 (click reads the control character)
     asked = ask(options)
-    _set_up_logging(settings)
+    set_up_logging(settings)
     stop = threading.Event()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
@@ -140,23 +129,16 @@ def simulate(settings: Settings, **options: Any) -> None:  # noqa: ANN401 (click
         sys.exit(EXIT_FAILED)
 
 
-def _set_up_logging(settings: Settings) -> None:
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    quiet_kafka_log()
-
-
 def _simulate(settings: Settings, asked: Asked, stop: threading.Event) -> dict[str, Any]:
     # What is wrong with files is said before Kafka is waited for.
     genres = load_genres(asked.genres) if asked.genres else BUILT_IN
+    find_genre(genres, asked.skew.hot_genre)
     recording = find_recording(asked.replay) if asked.replay is not None else None
     truth = Truth(rules_of(settings))
     sender = ClickSender(settings, truth, stop)
     try:
         sender.connect(create_partitions=asked.partitions)
+        check_silences(asked.skew.silences, sender.partition_count)
         now_ms = wall_clock_ms()
         plan = (
             plan_traffic(settings, asked, genres, partition_for=sender.partition_for, now_ms=now_ms)
@@ -186,6 +168,6 @@ def _simulate(settings: Settings, asked: Asked, stop: threading.Event) -> dict[s
         "events_per_second": truth.sent / max(wall_seconds, 0.001),
         "refused": sender.failed,
         "trouble": run.tally.trouble,
-        "made": made_on_purpose(plan.source),
+        "made": made_on_purpose(plan.source.made),
         **truth.report(plan.source.genre_lists),
     }

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from producer_sim.hostile import KINDS
+from producer_sim.hostile import FUTURE, KINDS
 from producer_sim.traffic import Clicks
 
 Integers = NDArray[np.int64]
@@ -27,6 +27,8 @@ OLDEST_BUCKETS: Final = 3
 NO_FRONT: Final = -(2**62)
 """Stands for "no event yet" in arrays of event times."""
 
+_FUTURE_KIND: Final = KINDS.index(FUTURE)
+
 _FAULTS: Final = 31
 
 
@@ -39,12 +41,14 @@ class FaultPlan:
         late: Ratio of events made late for sure.
         duplicates: Ratio of events that are sent twice.
         malformed: Ratio of records that are no events.
+        future: Ratio of events by clocks that run two hours ahead: dead letters.
     """
 
     disorder_ms: int = 0
     late: float = 0.0
     duplicates: float = 0.0
     malformed: float = 0.0
+    future: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,10 @@ class Disturber:
         is_broken = (rng.random(size) < self._plan.malformed) & ~arrived.is_paired
         kind = np.where(is_broken, rng.integers(0, len(KINDS), size), SOUND)
         wanted = (rng.random(size) < self._plan.late) & ~is_broken & ~arrived.is_paired
+        is_ahead = (rng.random(size) < self._plan.future) & ~arrived.is_paired & ~is_broken
+        kind[is_ahead] = _FUTURE_KIND
+        is_broken |= is_ahead
+        wanted &= ~is_broken
         is_late, event_ms = self._make_late(rng, arrived, wanted, ~is_broken)
         return Disturbed(replace(arrived.clicks, event_ms=event_ms), kind, is_late, arrived.is_copy)
 

@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from contracts.events import ClickEvent
@@ -14,6 +16,10 @@ NO_EVENT: Final = -1
 
 GenreLists = list[tuple[str, ...]]
 """Different lists of normalised genres; records refer to them by index."""
+
+
+Column = Sequence[int] | NDArray[np.int64]
+"""Whole numbers, one per record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +32,15 @@ class Outgoing:
         partitions: Where each goes.
         event_ms: Event times; 0 where the record is no event.
         genre_list: Index of its genres, or NO_EVENT.
+        due_s: When each is due, monotonic seconds; None where nobody measures.
     """
 
     keys: Sequence[bytes | None]
     values: Sequence[bytes | None]
-    partitions: Sequence[int]
-    event_ms: Sequence[int]
-    genre_list: Sequence[int]
+    partitions: Column
+    event_ms: Column
+    genre_list: Column
+    due_s: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.values)

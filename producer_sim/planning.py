@@ -10,11 +10,13 @@ import click
 from contracts.buckets import DAY_MS
 from contracts.clock import MS_PER_SECOND, wall_clock_ms
 from contracts.settings import Settings
+from producer_sim.fault_options import find_genre, shown_faults, take_plans
 from producer_sim.faults import FaultPlan
 from producer_sim.genres import GenreProfile
 from producer_sim.outgoing import Portion
 from producer_sim.pacing import Pace
 from producer_sim.replay import read_recording
+from producer_sim.skew import SkewPlan
 from producer_sim.sources import Replay, Simulation
 from producer_sim.traffic import Traffic, start_for
 
@@ -43,6 +45,7 @@ class Asked:
     start_ms: int | None
     speed: float | None
     plan: FaultPlan
+    skew: SkewPlan
     replay: str | None
     partitions: int | None
     report: Path | None
@@ -67,12 +70,7 @@ def ask(options: dict[str, Any]) -> Asked:
     Raises:
         click.UsageError: They do not go together.
     """
-    plan = FaultPlan(
-        disorder_ms=round(options.pop("disorder_seconds") * MS_PER_SECOND),
-        late=options.pop("late"),
-        duplicates=options.pop("duplicates"),
-        malformed=options.pop("malformed"),
-    )
+    plan, skew = take_plans(options)
     wants_topic, partitions = options.pop("create_topics"), options.pop("partitions")
     start_ms = options.pop("start")
     backlog_ms = round(options.pop("backlog_days") * DAY_MS)
@@ -81,11 +79,12 @@ def ask(options: dict[str, Any]) -> Asked:
         start_ms=start_ms,
         backlog_ms=backlog_ms,
         plan=plan,
+        skew=skew,
         partitions=partitions if wants_topic else None,
     )
     if asked.replay is not None:
         given = [name for name in ("rate", "genres") if getattr(asked, name) is not None]
-        if given or plan != FaultPlan():
+        if given or plan != FaultPlan() or skew != SkewPlan():
             raise click.UsageError(
                 "--replay sends a recording as it is: it goes with --speed, --start, --events and "
                 "--seconds only"
@@ -122,7 +121,13 @@ def plan_traffic(
         slice_ms=round(slice_seconds * MS_PER_SECOND),
     )
     simulation = Simulation(
-        traffic, asked.plan, settings, seed=asked.seed, partition_for=partition_for
+        traffic,
+        asked.plan,
+        settings,
+        seed=asked.seed,
+        partition_for=partition_for,
+        skew=asked.skew,
+        hot_genre=find_genre(genres, asked.skew.hot_genre),
     )
     return Plan(
         simulation,
@@ -186,9 +191,6 @@ def shown(asked: Asked) -> dict[str, Any]:
         "seconds": asked.seconds,
         "genres": None if asked.genres is None else str(asked.genres),
         "speed": asked.speed,
-        "disorder_seconds": asked.plan.disorder_ms / MS_PER_SECOND,
-        "late": asked.plan.late,
-        "duplicates": asked.plan.duplicates,
-        "malformed": asked.plan.malformed,
         "replay": asked.replay,
+        **shown_faults(asked.plan, asked.skew),
     }

@@ -98,6 +98,10 @@ class Shows:
         self.genre_list = np.array(numbers, np.int64)
         self.genre_lists = tuple(lists)
 
+    def first_of(self, genre: int) -> int:
+        """Return the show that a genre is known for."""
+        return int(self._from[genre])
+
     def draw(
         self, rng: np.random.Generator, genre: NDArray[np.int64], burst: NDArray[np.float64]
     ) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from contracts.settings import Settings
 from producer_sim.outgoing import Portion
 from producer_sim.pacing import Pace, Waiter
 from producer_sim.sender import ClickSender, SendError, StoppedError
-from producer_sim.sources import Replay, Simulation
+from producer_sim.sources import Made
 from producer_sim.truth import Rules, Truth
 
 FLUSH_SECONDS: Final = 30.0
@@ -110,12 +110,12 @@ def deadline(seconds: float | None, now_ms: int) -> int | None:
     return None if seconds is None else now_ms + round(seconds * MS_PER_SECOND)
 
 
-def made_on_purpose(source: Simulation | Replay) -> dict[str, object]:
+def made_on_purpose(made: Made) -> dict[str, object]:
     """Return the faults made, as JSON values."""
-    made = source.made
     return {
         "late": made.late,
         "duplicates": made.duplicates,
+        "new_genres": made.new_genres,
         "malformed": sum(made.malformed.values()),
         "malformed_by_kind": dict(sorted(made.malformed.items())),
     }

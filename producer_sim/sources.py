@@ -1,18 +1,20 @@
 """Where records come from: the traffic model with its faults, or a recording."""
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from contracts.settings import Settings
 from producer_sim.faults import SOUND, Disturbed, Disturber, FaultPlan
 from producer_sim.hostile import CORPUS, FUTURE, KINDS, Limits
 from producer_sim.outgoing import NO_EVENT, GenreLists, Outgoing, Portion, judge
 from producer_sim.replay import Fields, write_event
-from producer_sim.traffic import Traffic
+from producer_sim.skew import Skew, SkewPlan
+from producer_sim.traffic import Clicks, Traffic
 from producer_sim.wire import Renderer
 
 REPLAY_PORTION: Final = 5_000
@@ -21,6 +23,9 @@ REPLAY_PORTION: Final = 5_000
 REPLAY_PORTION_WALL_MS: Final = 50
 """Recorded events that are due within so much wall time go together."""
 
+NO_SKEW: Final = SkewPlan()
+"""Traffic as it is."""
+
 
 @dataclass(slots=True)
 class Made:
@@ -28,6 +33,7 @@ class Made:
 
     late: int = 0
     duplicates: int = 0
+    new_genres: int = 0
     malformed: dict[str, int] = field(default_factory=dict)
 
 
@@ -40,6 +46,9 @@ class Simulation:
         settings: What is late, too large, too far ahead.
         seed: Of the faults.
         partition_for: The partition of a key, known once Kafka is.
+        skew: How the traffic is skewed.
+        hot_genre: Place of the hot genre, if there is one.
+        owned: Partitions that get events; None is every one.
     """
 
     def __init__(
@@ -50,14 +59,26 @@ class Simulation:
         *,
         seed: int,
         partition_for: Callable[[bytes], int],
+        skew: SkewPlan = NO_SKEW,
+        hot_genre: int = 0,
+        owned: Sequence[int] | None = None,
     ) -> None:
         self.genre_lists: GenreLists = list(traffic.shows.genre_lists)
         self.made = Made()
+        self._new_lists: dict[int, int] = {}
         self._traffic = traffic
         self._settings = settings
         self._keys = traffic.users.keys
         self._partitions = np.array([partition_for(key) for key in self._keys], np.int64)
         self._renderer = Renderer(traffic, seed)
+        self._skew = Skew(
+            skew,
+            hot_show=traffic.shows.first_of(hot_genre),
+            partition_of_user=self._partitions,
+            start_ms=traffic.start_ms,
+            owned=owned,
+        )
+        self._is_skewed = skew != NO_SKEW or owned is not None
         self._disturber = Disturber(
             plan,
             seed=seed,
@@ -71,19 +92,25 @@ class Simulation:
         index = left = 0
         while events is None or left < events:
             until_ms = self._traffic.start_ms + (index + 1) * self._traffic.slice_ms
-            disturbed = self._disturber.disturb(index, self._traffic.slice(index), until_ms)
+            disturbed = self.disturbed(index, self._traffic.slice(index), until_ms)
             index += 1
             if events is not None and left + len(disturbed.clicks) > events:
                 disturbed = disturbed.head(events - left)
             left += len(disturbed.clicks)
-            yield Portion(until_ms, functools.partial(self._render, disturbed))
+            yield Portion(until_ms, functools.partial(self.render, disturbed))
 
-    def _render(self, disturbed: Disturbed, now_ms: int) -> Outgoing:
+    def disturbed(self, index: int, clicks: Clicks, until_ms: int) -> Disturbed:
+        """Return clicks number `index` skewed and disturbed, as they arrive before `until_ms`."""
+        clicks = self._skew.apply(clicks) if self._is_skewed else clicks
+        return self._disturber.disturb(index, clicks, until_ms)
+
+    def render(self, disturbed: Disturbed, now_ms: int) -> Outgoing:
+        """Return records of them; clocks that run ahead are ahead of `now_ms`."""
         clicks = disturbed.clicks
         users = clicks.user.tolist()
         values: list[bytes | None] = [*self._renderer.render(clicks)]
-        event_ms = clicks.event_ms.tolist()
-        genre_list = self._traffic_lists(clicks.show.tolist())
+        event_ms = clicks.event_ms.copy()
+        genre_list = self._lists_of(clicks)
         limits = Limits(now_ms, self._settings.max_event_bytes, self._settings.max_future_skew_ms)
         for row in np.flatnonzero(disturbed.kind != SOUND).tolist():
             name = KINDS[disturbed.kind[row]]
@@ -100,13 +127,20 @@ class Simulation:
         return Outgoing(
             keys=[self._keys[user] for user in users],
             values=values,
-            partitions=self._partitions[clicks.user].tolist(),
+            partitions=self._partitions[clicks.user],
             event_ms=event_ms,
             genre_list=genre_list,
         )
 
-    def _traffic_lists(self, shows: list[int]) -> list[int]:
-        numbers: list[int] = self._traffic.shows.genre_list[shows].tolist() if shows else []
+    def _lists_of(self, clicks: Clicks) -> NDArray[np.int64]:
+        numbers = self._traffic.shows.genre_list[clicks.show]
+        for row in np.flatnonzero(clicks.show < 0).tolist():
+            number = int(clicks.number[row])
+            known = self._new_lists.setdefault(number, len(self.genre_lists))
+            if known == len(self.genre_lists):
+                self.genre_lists.append((self._renderer.new_genre(number),))
+                self.made.new_genres += 1
+            numbers[row] = known
         return numbers
 
 

@@ -27,7 +27,7 @@ MEDIAN_WATCH_SECONDS: Final = 900.0
 LONGEST_WATCH_TENTHS: Final = 36_000
 """Longest play, tenths of a second: an hour."""
 
-_SLICE: Final = 21
+_SLICE, _AT = 21, 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Clicks:
     Attributes:
         event_ms: Event time.
         number: Unique per run; the event id is made of it.
-        show: Index of the show.
+        show: Index of the show; negative where the genre is one that was never there before.
         user: Index of the user.
         action: Index in ACTIONS, plus tenths of seconds watched for plays.
     """
@@ -107,6 +107,26 @@ class Traffic:
             show=self.shows.draw(rng, genre, burst.ravel()[cell]),
             user=self.users.draw(rng, genre),
             action=_draw_actions(rng, len(cell)),
+        )
+
+    def at(self, index: int, event_ms: Integers, first_number: int) -> Clicks:
+        """Return one click for each of these times, in order: how many is not left to chance.
+
+        Args:
+            index: Unique per call; alike draws for alike indices.
+            event_ms: Event times, shape `(n,)`, close together: rates are those of the first.
+            first_number: Number of the first click.
+        """
+        rng = np.random.default_rng([self._seed, _AT, index])
+        rates, burst = self.rhythm.rates(event_ms[:1])
+        borders = np.cumsum(rates[0]) / rates[0].sum()
+        genre = np.searchsorted(borders[:-1], rng.random(len(event_ms)), side="right")
+        return Clicks(
+            event_ms=event_ms,
+            number=first_number + np.arange(len(event_ms), dtype=np.int64),
+            show=self.shows.draw(rng, genre, burst[0][genre]),
+            user=self.users.draw(rng, genre),
+            action=_draw_actions(rng, len(event_ms)),
         )
 
 

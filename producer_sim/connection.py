@@ -1,0 +1,141 @@
+"""How the simulator comes by a topic and a producer: waited for, and refusals told in words."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka import errors as kafka_errors
+
+from contracts.kafka_client import client_options
+from contracts.kafka_log import explain
+from contracts.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+ANNOUNCE_SECONDS: Final = 60.0
+"""How often a trouble that lasts is mentioned."""
+
+FOREVER_MS: Final = 2**31 - 1
+"""Delivery timeout, ms: a batch that expired might have been written, the truth would not know."""
+
+BATCH_BYTES: Final = 256 * 1024
+"""Size of a full batch before it is compressed."""
+
+MAX_REQUEST_BYTES: Final = 1_048_576
+"""Largest record that the client sends, its own default."""
+
+REFUSALS: Final = (
+    kafka_errors.AuthorizationError,
+    kafka_errors.SaslAuthenticationFailedError,
+    kafka_errors.UnsupportedSaslMechanismError,
+)
+"""Errors that no retry mends."""
+
+T = TypeVar("T")
+
+
+class SendError(Exception):
+    """Kafka refuses for good: rights, passwords, a topic that takes no such records."""
+
+
+class StoppedError(Exception):
+    """Asked to stop while waiting for Kafka."""
+
+
+class Patience:
+    """Waits, tells a trouble that lasts now and then, and ends when asked to stop."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._announced_at: float | None = None
+
+    def announce(self, message: str) -> None:
+        """Warn, unless it was done a short while ago."""
+        now = time.monotonic()
+        if self._announced_at is None or now - self._announced_at >= ANNOUNCE_SECONDS:
+            self._announced_at = now
+            logger.warning("%s", message)
+
+    def relax(self) -> None:
+        """The trouble is over: the next one is told at once."""
+        self._announced_at = None
+
+    def pause(self, seconds: float) -> None:
+        """Wait.
+
+        Raises:
+            StoppedError: Asked to stop.
+        """
+        if self._stop.wait(seconds):
+            raise StoppedError
+
+    def retrying(self, where: str, attempt: Callable[[], T]) -> T:
+        """Return what the attempt returns, tried until Kafka answers.
+
+        Raises:
+            SendError: Kafka refuses.
+            StoppedError: Asked to stop.
+        """
+        pause_seconds = 0.2
+        while True:
+            try:
+                return attempt()
+            except REFUSALS as error:
+                raise SendError(describe(error)) from error
+            except (kafka_errors.KafkaError, OSError) as error:
+                self.announce(f"Kafka at {where} does not answer ({explain(error)}); trying on")
+            self.pause(pause_seconds)
+            pause_seconds = min(pause_seconds * 2, 5.0)
+
+
+def find_topic(settings: Settings, create_partitions: int | None) -> int:
+    """Return the topic's number of partitions; 0 when it is missing and stays so."""
+    topic = settings.topic_clicks
+    admin = KafkaAdminClient(**client_options(settings), request_timeout_ms=10_000)
+    try:
+        count = _partition_count(admin, topic)
+        if count or create_partitions is None:
+            return count
+        # The broker's clock decides what is "in the future", not the producer's.
+        configs = {"message.timestamp.type": "LogAppendTime"}
+        options: dict[str, Any] = {"num_partitions": create_partitions, "configs": configs}
+        try:
+            admin.create_topics({topic: options}, wait_for_metadata=True)
+        except kafka_errors.TopicAlreadyExistsError:
+            logger.debug("topic %s was made by somebody else meanwhile", topic)
+        return _partition_count(admin, topic)
+    finally:
+        admin.close()
+
+
+def make_producer(settings: Settings) -> Any:  # noqa: ANN401 (the client ships no types)
+    """Return a producer that writes each record once, in order, acknowledged by all replicas."""
+    return KafkaProducer(
+        **client_options(settings),
+        enable_idempotence=True,
+        acks="all",
+        delivery_timeout_ms=FOREVER_MS,
+        request_timeout_ms=15_000,
+        reconnect_backoff_max_ms=1_000,
+        linger_ms=20,
+        batch_size=BATCH_BYTES,
+        max_request_size=MAX_REQUEST_BYTES,
+        compression_type="lz4",
+        allow_auto_create_topics=False,
+        metrics_enabled=False,
+    )
+
+
+def _partition_count(admin: Any, topic: str) -> int:  # noqa: ANN401 (the client ships no types)
+    for entry in admin.describe_topics([topic]):
+        if entry["name"] == topic and not entry["error_code"]:
+            return len(entry["partitions"])
+    return 0
+
+
+def describe(error: Exception) -> str:
+    """Return a refusal in words."""
+    return f"Kafka refuses: {type(error).__name__}: {error}"
