@@ -2,28 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from itertools import pairwise
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.decode import Click, Decoded, decode_values
+from consumer.cells import Integers, count_cells, cuts
+from consumer.decode import Decoded, Events, decode_values
 from consumer.dedup import Seen
-from contracts.measures import MEASURE_COUNT
+from consumer.records import Columns, Record
 from contracts.settings import Settings
 from state.store import Batch
 
 NO_WATERMARK: Final = -(2**62)
 """Stands for "no event yet" in arrays: below any event time, ms."""
-
-
-class Record(Protocol):
-    """What is read of a Kafka record."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +36,110 @@ class Aggregate:
         batch: What `Store.apply` takes.
         late: Records for the late topic; `dead_letters`: for the dead-letter topic.
         repeated: Records whose event id was counted already, with `dedup`.
-        events: Valid events that are in the increments, with `records` and `buckets_ms` beside.
+        events: Valid events that are in the increments, with their `buckets_ms` beside.
+        records: All records of the poll; the events' are at `places`.
     """
 
     batch: Batch
     late: tuple[Elsewhere, ...]
     dead_letters: tuple[Elsewhere, ...]
     repeated: tuple[Elsewhere, ...]
-    events: Sequence[Click]
-    records: Sequence[Record]
-    buckets_ms: NDArray[np.int64]
+    events: Events
+    buckets_ms: Integers
+    records: Columns
+    places: Integers
+
+    @property
+    def offsets(self) -> Integers:
+        """Offsets of the events' records, (N,) int64."""
+        return self.records.offsets[self.places]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A partition's records, each event's lateness known; the events of the future are out.
+
+    Attributes:
+        places: (N,) index of each event's record; all below are per event.
+        ahead_ms: (N + 1,) the watermark before each event and after the last one.
+        dead_letters: With the index of each one's record, ascending.
+    """
+
+    partition: int
+    records: Columns
+    dead_letters: list[tuple[int, Elsewhere]]
+    events: Events
+    places: Integers
+    stamps_ms: Integers
+    reached_ms: Integers
+    buckets_ms: Integers
+    ahead_ms: Integers
+    is_late: NDArray[np.bool_]
+    watermark_ms: int | None
+
+    def piece(self, begin: int, end: int, span: tuple[int, int], seen: Seen | None) -> Aggregate:
+        """Aggregate the records with these indices, between these positions."""
+        first, last = np.searchsorted(self.places, (begin, end)).tolist()
+        here = slice(first, last)
+        late = first + np.flatnonzero(self.is_late[here])
+        counted = first + np.flatnonzero(~self.is_late[here])
+        repeated, event_ids, counted = self._sift(counted, seen)
+        dead_letters = tuple(e for place, e in self.dead_letters if begin <= place < end)
+        events, buckets_ms = self.events.take(counted), self.buckets_ms[counted]
+        return Aggregate(
+            batch=Batch(
+                partition=self.partition,
+                expected_offset=span[0],
+                next_offset=span[1],
+                watermark_before_ms=int(self.ahead_ms[first]) if first else self.watermark_ms,
+                watermark_ms=int(self.ahead_ms[last]) if last > first else None,
+                front=self._front(first, last),
+                cells=count_cells(events, buckets_ms),
+                event_ids=event_ids,
+                counted=len(events),
+                late=len(late),
+                dead_letters=len(dead_letters),
+                duplicates=len(repeated),
+            ),
+            late=self._elsewhere(late),
+            dead_letters=dead_letters,
+            repeated=self._elsewhere(repeated),
+            events=events,
+            buckets_ms=buckets_ms,
+            records=self.records,
+            places=self.places[counted],
+        )
+
+    def _front(self, first: int, last: int) -> tuple[int, int] | None:
+        if first == last:
+            return None
+        top = first + int(np.argmax(self.reached_ms[first:last]))
+        return int(self.reached_ms[top]), int(self.stamps_ms[top])
+
+    def _sift(
+        self, counted: Integers, seen: Seen | None
+    ) -> tuple[Integers, dict[int, bytes], Integers]:
+        """Return the repeated events, the new digests, and the events that count."""
+        if seen is None:
+            return counted[:0], {}, counted
+        ids = [self.events.clicks[i].event_id for i in counted.tolist()]
+        known, event_ids = seen.sift(zip(self.buckets_ms[counted].tolist(), ids, strict=True))
+        is_repeated = np.array(known, np.bool_)
+        return counted[is_repeated], event_ids, counted[~is_repeated]
+
+    def _elsewhere(self, chosen: Integers) -> tuple[Elsewhere, ...]:
+        return tuple(
+            Elsewhere(self.records[place], bucket_ms)
+            for place, bucket_ms in zip(
+                self.places[chosen].tolist(), self.buckets_ms[chosen].tolist(), strict=True
+            )
+        )
+
+    def cuts(self, max_cells: int) -> list[int]:
+        """Return before which records to cut, so that each piece has at most so many cells."""
+        counted = np.flatnonzero(~self.is_late)
+        found = cuts(self.events.take(counted), self.buckets_ms[counted], max_cells)
+        return self.places[counted[found]].tolist() if found else []
 
 
 def aggregate_records(
@@ -74,128 +161,80 @@ def aggregate_records(
         settings: Bucket length, out-of-orderness, skew and size limits.
         seen: Event ids counted already; None to count repeated ones as they come.
     """
-    decoded = decode_values([record.value for record in records], settings.max_event_bytes)
-    valid = [records[i] for i in decoded.positions]
-    event_ms = np.fromiter((e.event_time for e in decoded.events), np.int64, len(valid))
-    stamp_ms = np.fromiter((r.timestamp for r in valid), np.int64, len(valid))
+    judged = _judge(Columns.of(records), partition, watermark_ms, settings)
+    return judged.piece(0, len(records), span, seen)
 
-    is_timely = event_ms <= stamp_ms + settings.max_future_skew_ms
-    dead_letters = _dead_letters(records, decoded, valid, event_ms, stamp_ms, is_timely)
-    chosen = np.flatnonzero(is_timely).tolist()
-    event_ms, reached_ms = event_ms[chosen], np.minimum(event_ms[chosen], stamp_ms[chosen])
 
+def aggregate_pieces(
+    records: Sequence[Record],
+    *,
+    partition: int,
+    span: tuple[int, int],
+    watermark_ms: int | None,
+    settings: Settings,
+    max_cells: int,
+    seen: Seen | None = None,
+) -> list[Aggregate]:
+    """As `aggregate_records`, cut into pieces of at most `max_cells` cells each.
+
+    A single record makes a piece, however many cells it has.
+    """
+    columns = Columns.of(records)
+    judged = _judge(columns, partition, watermark_ms, settings)
+    places = [0, *judged.cuts(max_cells), len(columns)]
+    positions = [span[0], *columns.offsets[places[1:-1]].tolist(), span[1]]
+    pieces = []
+    for own, own_span in zip(pairwise(places), pairwise(positions), strict=True):
+        piece = judged.piece(*own, own_span, seen)
+        seen = seen.after(piece.batch.event_ids) if seen is not None else None
+        pieces.append(piece)
+    return pieces
+
+
+def _judge(
+    records: Columns, partition: int, watermark_ms: int | None, settings: Settings
+) -> _Judged:
+    decoded = decode_values(records.values, settings.max_event_bytes)
+    events, places = decoded.events, np.array(decoded.positions, np.int64)
+    event_ms, stamps_ms = events.times_ms, records.timestamps[places]
+    timely = np.flatnonzero(event_ms - settings.max_future_skew_ms <= stamps_ms)
+    dead_letters = _dead_letters(records, decoded, event_ms, stamps_ms, timely)
+    if len(timely) < len(events):
+        events, places = events.take(timely), places[timely]
+        event_ms, stamps_ms = event_ms[timely], stamps_ms[timely]
+    reached_ms = np.minimum(event_ms, stamps_ms)
     start = NO_WATERMARK if watermark_ms is None else watermark_ms
-    ahead = np.maximum.accumulate(
+    ahead_ms = np.maximum.accumulate(
         np.concatenate(([start], reached_ms - settings.max_out_of_orderness_ms))
     )
     buckets_ms = event_ms - event_ms % settings.bucket_ms
-    is_late = buckets_ms + settings.bucket_ms <= ahead[:-1]
-
-    front = None
-    if chosen:
-        top = int(np.argmax(reached_ms))
-        front = (int(reached_ms[top]), int(stamp_ms[chosen[top]]))
-    late = tuple(
-        Elsewhere(valid[chosen[i]], int(buckets_ms[i])) for i in np.flatnonzero(is_late).tolist()
-    )
-    counted = np.flatnonzero(~is_late)
-    repeated: tuple[Elsewhere, ...] = ()
-    event_ids: dict[int, bytes] = {}
-    if seen is not None:
-        ids = [decoded.events[chosen[i]].event_id for i in counted.tolist()]
-        known, event_ids = seen.sift(zip(buckets_ms[counted].tolist(), ids, strict=True))
-        is_repeated = np.array(known, np.bool_)
-        repeated = tuple(
-            Elsewhere(valid[chosen[i]], int(buckets_ms[i])) for i in counted[is_repeated].tolist()
-        )
-        counted = counted[~is_repeated]
-    places = [chosen[i] for i in counted.tolist()]
-    is_all = len(places) == len(valid)
-    events = decoded.events if is_all else [decoded.events[i] for i in places]
-    return Aggregate(
-        batch=Batch(
-            partition=partition,
-            expected_offset=span[0],
-            next_offset=span[1],
-            watermark_before_ms=watermark_ms,
-            watermark_ms=int(ahead[-1]) if chosen else None,
-            front=front,
-            cells=count_cells(events, buckets_ms[counted]),
-            event_ids=event_ids,
-            counted=len(events),
-            late=len(late),
-            dead_letters=len(dead_letters),
-            duplicates=len(repeated),
-        ),
-        late=late,
+    return _Judged(
+        partition=partition,
+        records=records,
         dead_letters=dead_letters,
-        repeated=repeated,
         events=events,
-        records=valid if is_all else [valid[i] for i in places],
-        buckets_ms=buckets_ms[counted],
+        places=places,
+        stamps_ms=stamps_ms,
+        reached_ms=reached_ms,
+        buckets_ms=buckets_ms,
+        ahead_ms=ahead_ms,
+        is_late=buckets_ms + settings.bucket_ms <= ahead_ms[:-1],
+        watermark_ms=watermark_ms,
     )
 
 
 def _dead_letters(
-    records: Sequence[Record],
-    decoded: Decoded,
-    valid: Sequence[Record],
-    event_ms: NDArray[np.int64],
-    stamp_ms: NDArray[np.int64],
-    is_timely: NDArray[np.bool_],
-) -> tuple[Elsewhere, ...]:
-    refused = [Elsewhere(records[i], reason=reason) for i, reason in decoded.refused]
-    for i in np.flatnonzero(~is_timely).tolist():
-        ahead = (event_ms[i] - stamp_ms[i]) / 1000
-        reason = f"event_time: {ahead:.3f} s ahead of the record's timestamp, more than allowed"
-        refused.append(Elsewhere(valid[i], reason=reason))
-    return tuple(sorted(refused, key=lambda elsewhere: elsewhere.record.offset))
-
-
-def count_cells(
-    events: Sequence[Click], buckets_ms: NDArray[np.int64]
-) -> dict[tuple[int, str], tuple[int, ...]]:
-    """Sum the measures of events per (bucket start ms, genre)."""
-    if not events:
-        return {}
-    names: dict[str, int] = {}
-    genre_ids = [names.setdefault(g, len(names)) for e in events for g in e.genres]
-    repeats = np.fromiter((len(e.genres) for e in events), np.intp, len(events))
-    starts, bucket_ids = np.unique(buckets_ms, return_inverse=True)
-    cell_ids = np.repeat(bucket_ids, repeats) * len(names) + np.array(genre_ids, np.intp)
-    used, cell_ids = np.unique(cell_ids, return_inverse=True)
-
-    sums = np.zeros((MEASURE_COUNT, used.size), np.int64)
-    for measure, per_event in enumerate(_measures(events)):
-        if measure == 0:
-            sums[0] = np.bincount(cell_ids, minlength=used.size)
-        elif per_event is not None and per_event.any():
-            # Sums stay below 2**53 (see MAX_WATCH_SECONDS): exact in the float64 of bincount.
-            weights = np.repeat(per_event, repeats)
-            sums[measure] = np.bincount(cell_ids, weights, minlength=used.size)
-    genres = list(names)
-    return {
-        (int(starts[cell // len(genres)]), genres[cell % len(genres)]): tuple(values)
-        for cell, values in zip(used.tolist(), sums.T.tolist(), strict=True)
-    }
-
-
-def _measures(events: Sequence[Click]) -> list[NDArray[np.int64] | None]:
-    """Return each event's share of every measure, in the order of MEASURES; None for clicks."""
-    size = len(events)
-    watch = [e.watch_seconds for e in events]
-    age = [e.age for e in events]
-    gender = [e.gender for e in events]
-    watch_ms = np.fromiter((0 if w is None else round(w * 1000) for w in watch), np.int64, size)
-    ages = np.fromiter((a or 0 for a in age), np.int64, size)
-    return [
-        None,
-        watch_ms,
-        np.fromiter((w is not None for w in watch), np.int64, size),
-        ages,
-        np.fromiter((a is not None for a in age), np.int64, size),
-        *(np.fromiter((g == sign for g in gender), np.int64, size) for sign in "fmx"),
-    ]
+    records: Columns, decoded: Decoded, event_ms: Integers, stamps_ms: Integers, timely: Integers
+) -> list[tuple[int, Elsewhere]]:
+    refused = [(i, Elsewhere(records[i], reason=reason)) for i, reason in decoded.refused]
+    if len(timely) < len(event_ms):
+        for i in np.setdiff1d(np.arange(len(event_ms)), timely, assume_unique=True).tolist():
+            ahead = (event_ms[i] - stamps_ms[i]) / 1000
+            reason = f"event_time: {ahead:.3f} s ahead of the record's timestamp, more than allowed"
+            place = decoded.positions[i]
+            refused.append((place, Elsewhere(records[place], reason=reason)))
+        refused.sort(key=lambda placed: placed[0])
+    return refused
 
 
 def move_refused(
@@ -210,18 +249,18 @@ def move_refused(
         The rest, and the records that are now late.
     """
     is_open = aggregate.buckets_ms > published_ms
-    kept = np.flatnonzero(is_open).tolist()
+    kept = np.flatnonzero(is_open)
     gone = [
-        Elsewhere(aggregate.records[i], int(aggregate.buckets_ms[i]))
+        Elsewhere(aggregate.records[int(aggregate.places[i])], int(aggregate.buckets_ms[i]))
         for i in np.flatnonzero(~is_open).tolist()
     ]
     gone += [e for e in aggregate.repeated if e.bucket_ms <= published_ms]
     repeated = tuple(e for e in aggregate.repeated if e.bucket_ms > published_ms)
     late = tuple(e for e in gone if e.record.offset >= restored_cut)
-    events = [aggregate.events[i] for i in kept]
+    events, buckets_ms = aggregate.events.take(kept), aggregate.buckets_ms[kept]
     batch = replace(
         aggregate.batch,
-        cells=count_cells(events, aggregate.buckets_ms[kept]),
+        cells=count_cells(events, buckets_ms),
         event_ids={b: ids for b, ids in aggregate.batch.event_ids.items() if b > published_ms},
         counted=len(events),
         late=aggregate.batch.late + len(late),
@@ -234,7 +273,7 @@ def move_refused(
         late=(*aggregate.late, *late),
         repeated=repeated,
         events=events,
-        records=[aggregate.records[i] for i in kept],
-        buckets_ms=aggregate.buckets_ms[kept],
+        buckets_ms=buckets_ms,
+        places=aggregate.places[kept],
     )
     return rest, late

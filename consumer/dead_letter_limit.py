@@ -1,7 +1,8 @@
 """A broken producer's whole output must not be swallowed as dead letters."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from consumer.errors import DeadLetterRatioError
@@ -29,7 +30,7 @@ class DeadLetterLimit:
         Raises:
             DeadLetterRatioError: Nothing of it may be applied or sent aside.
         """
-        records, dead = self._records + _size(batch), self._dead_letters + batch.dead_letters
+        records, dead = self._records + batch.records, self._dead_letters + batch.dead_letters
         is_over = batch.dead_letters and dead > self.max_ratio * records
         if is_over and records >= LEAST_RECORDS:
             raise DeadLetterRatioError(
@@ -39,19 +40,27 @@ class DeadLetterLimit:
                 "raise the limit to send them to the dead-letter topic"
             )
 
+    def allowed(self, batches: Sequence[Batch]) -> int:
+        """Return how many of these, one after the other, are within the limit."""
+        if not any(batch.dead_letters for batch in batches):
+            return len(batches)
+        trial = replace(self, _applied=self._applied.copy())
+        for count, batch in enumerate(batches):
+            try:
+                trial.check(batch)
+            except DeadLetterRatioError:
+                return count
+            trial.add(batch)
+        return len(batches)
+
     def add(self, batch: Batch) -> None:
         """Take up an applied batch."""
-        size = _size(batch)
-        if not size:
+        if not batch.records:
             return
-        self._applied.append((size, batch.dead_letters))
-        self._records += size
+        self._applied.append((batch.records, batch.dead_letters))
+        self._records += batch.records
         self._dead_letters += batch.dead_letters
         while self._records - self._applied[0][0] >= RECORDS_JUDGED:
             records, dead = self._applied.popleft()
             self._records -= records
             self._dead_letters -= dead
-
-
-def _size(batch: Batch) -> int:
-    return batch.counted + batch.late + batch.dead_letters + batch.duplicates + batch.skipped

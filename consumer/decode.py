@@ -3,37 +3,49 @@
 The contract is `contracts.events.ClickEvent`. Nearly all records pass a quicker reading of it
 here; whatever that one does not take, the contract itself judges, and the reason is its own. So
 the quick one may refuse too much, never accept too much: a property test compares the two.
+
+The quick reading knows no unknown fields: its parser only skips their values, and would take some
+that are no JSON. What has such fields is parsed by orjson first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Annotated, Final, Literal
+from functools import partial
+from operator import attrgetter
+from typing import Annotated, Final, Literal, TypeVar, cast, overload
 
 import msgspec
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from consumer.genre_lists import GenreLists, genre_lists
 from contracts.events import (
     MAX_EVENT_TIME_MS,
     MAX_GENRES_PER_EVENT,
     MAX_TEXT_LENGTH,
     ClickEvent,
-    normalise_genre,
 )
 from contracts.measures import MAX_WATCH_SECONDS
 
 MAX_REASON_LENGTH: Final = 300
 """Longest reason put into a header, characters: it may quote hostile input."""
 
-GENRE_LISTS_REMEMBERED: Final = 65_536
-"""Spellings of genre lists whose normal form is remembered: bounds memory, not correctness."""
+ODD_EVENTS: Final = 32
+"""Events that only the slower reading took, before it goes first for the rest: producers that add
+a field of their own add it to all their events."""
+
+FEW_VALUES: Final = 64
+"""Values looked at together for characters that are not plain, where some are."""
+
+T = TypeVar("T")
 
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT_LENGTH)]
 
 
 class Click(msgspec.Struct, gc=False):
-    """The fields of one valid event; `genres` are normalised. See ClickEvent for what they mean."""
+    """The fields of one valid event. See ClickEvent for what they mean."""
 
     event_id: _Text
     event_time: Annotated[int, msgspec.Meta(ge=1, le=MAX_EVENT_TIME_MS)]
@@ -46,6 +58,57 @@ class Click(msgspec.Struct, gc=False):
     gender: Literal["f", "m", "x"] | None = None
 
 
+class _PlainClick(Click, forbid_unknown_fields=True, gc=False):
+    """A click that has no other fields."""
+
+
+_read_plain: Final = msgspec.json.Decoder(_PlainClick).decode
+_convert: Final = partial(msgspec.convert, type=Click)
+_genres_of: Final = attrgetter("genres")
+_time_of: Final = attrgetter("event_time")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Events(Sequence[Click]):
+    """Valid events; taken out one by one, their genres are normalised.
+
+    Attributes:
+        clicks: Their fields; the genres as they were spelled.
+        genre_ids: (N,) int64, index of each event's normalised genres in `genre_lists`.
+        genre_lists: Lists of normalised genres.
+    """
+
+    clicks: list[Click]
+    genre_ids: NDArray[np.int64]
+    genre_lists: Sequence[tuple[str, ...]]
+
+    def __len__(self) -> int:
+        return len(self.clicks)
+
+    @overload
+    def __getitem__(self, index: int) -> Click: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Events": ...
+    def __getitem__(self, index: int | slice) -> "Click | Events":
+        if isinstance(index, slice):
+            return Events(self.clicks[index], self.genre_ids[index], self.genre_lists)
+        click, genres = self.clicks[index], self.genre_lists[self.genre_ids[index]]
+        fields = msgspec.structs.asdict(click)
+        return Click(**(fields | {"genres": genres}))
+
+    @property
+    def times_ms(self) -> NDArray[np.int64]:
+        """(N,) event times, epoch ms."""
+        return np.fromiter(map(_time_of, self.clicks), np.int64, len(self.clicks))
+
+    def take(self, chosen: NDArray[np.intp]) -> "Events":
+        """Return some of the events, by index."""
+        if len(chosen) == len(self.clicks):
+            return self
+        clicks = list(map(self.clicks.__getitem__, chosen.tolist()))
+        return Events(clicks, self.genre_ids[chosen], self.genre_lists)
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """A poll's records of one partition, told apart.
@@ -56,8 +119,8 @@ class Decoded:
         refused: (index, reason) of the others, in log order.
     """
 
-    events: list[Click]
-    positions: list[int]
+    events: Events
+    positions: Sequence[int]
     refused: list[tuple[int, str]]
 
 
@@ -67,47 +130,147 @@ def decode_values(values: Sequence[bytes | None], max_event_bytes: int) -> Decod
     Each value is parsed by itself: values joined to one document could be crafted to borrow
     brackets from their neighbours.
     """
-    events: list[Click] = []
-    positions: list[int] = []
-    refused: list[tuple[int, str]] = []
-    for index, value in enumerate(values):
-        if value is None:
-            refused.append((index, "value: missing (a tombstone is no event)"))
-        elif len(value) > max_event_bytes:
-            refused.append((index, f"value: {len(value)} bytes, at most {max_event_bytes} allowed"))
+    places: Sequence[int] = range(len(values))
+    refused = _unfit(values, max_event_bytes)
+    fit = cast("Sequence[bytes]", _without(refused, values))
+    places = _without(refused, places)
+
+    clicks, broken = _read(fit)
+    refused |= {places[index]: reason for index, reason in broken.items()}
+    fit, places = _without(broken, fit), _without(broken, places)
+
+    lists = genre_lists()
+    ids = list(map(lists.by_spelling.__getitem__, map(_genres_of, clicks)))
+    judged = _judge_doubtful(fit, clicks, ids, lists)
+    refused |= {places[index]: reason for index, reason in judged.items()}
+    clicks, ids = _without(judged, clicks), _without(judged, ids)
+    places = _without(judged, places)
+    events = Events(clicks, np.array(ids, np.int64), lists.normal)
+    return Decoded(events, places, sorted(refused.items()))
+
+
+@overload
+def _without(indices: Collection[int], some: list[T]) -> list[T]: ...
+@overload
+def _without(indices: Collection[int], some: Sequence[T]) -> Sequence[T]: ...
+def _without(indices: Collection[int], some: Sequence[T]) -> Sequence[T]:
+    """Return what is at other indices than these, which ascend; few of them cost little."""
+    if not indices:
+        return some
+    kept: list[T] = []
+    begin = 0
+    for index in indices:
+        kept += some[begin:index]
+        begin = index + 1
+    kept += some[begin:]
+    return kept
+
+
+def _unfit(values: Sequence[bytes | None], max_event_bytes: int) -> dict[int, str]:
+    """Return the values that are not read at all, by index, with reasons."""
+    try:
+        if max(map(len, values), default=0) <= max_event_bytes:  # type: ignore[arg-type]
+            return {}
+    except TypeError:  # a tombstone among them
+        pass
+    unfit = [i for i, v in enumerate(values) if v is None or len(v) > max_event_bytes]
+    return {index: _unfit_reason(values[index], max_event_bytes) for index in unfit}
+
+
+def _unfit_reason(value: bytes | None, max_event_bytes: int) -> str:
+    if value is None:
+        return "value: missing (a tombstone is no event)"
+    return f"value: {len(value)} bytes, at most {max_event_bytes} allowed"
+
+
+def _read(values: Sequence[bytes]) -> tuple[list[Click], dict[int, str]]:
+    """Parse values, the quick way where it will; return the events, and by index who is none."""
+    clicks: list[Click] = []
+    broken: dict[int, str] = {}
+    rest = iter(values)
+    way, odd = _plainly, 0
+    while True:
+        try:
+            clicks.extend(way(rest))
+        except (msgspec.DecodeError, UnicodeDecodeError, orjson.JSONDecodeError):
+            odd += _read_one(values, clicks, broken)
+            if odd > ODD_EVENTS and 2 * odd > len(clicks):
+                way = _after_orjson
         else:
-            event = _decode_value(value)
-            if isinstance(event, str):
-                refused.append((index, event))
-            else:
-                events.append(event)
-                positions.append(index)
-    return Decoded(events, positions, refused)
+            return clicks, broken
+
+
+def _plainly(values: Iterator[bytes]) -> Iterator[Click]:
+    return map(_read_plain, values)
+
+
+def _after_orjson(values: Iterator[bytes]) -> Iterator[Click]:
+    return map(_convert, map(orjson.loads, values))
+
+
+def _read_one(values: Sequence[bytes], clicks: list[Click], broken: dict[int, str]) -> bool:
+    """Take the next value the slower way; say whether it is an event."""
+    index = len(clicks) + len(broken)
+    event = _decode_value(values[index])
+    if isinstance(event, str):
+        broken[index] = event
+        return False
+    clicks.append(event)
+    return True
 
 
 def _decode_value(value: bytes) -> Click | str:
-    """Return the event, or the reason why it is none."""
+    """Return the event, or the reason why it is none; some may still be doubtful."""
     try:
         fields = orjson.loads(value)
     except orjson.JSONDecodeError as error:
         return _shorten(f"value: not JSON: {error}")
     try:
-        click = msgspec.convert(fields, Click)
+        click: Click = _convert(fields)
     except msgspec.ValidationError:
         return _judge(fields)
-    click.genres = _normalise(click.genres)
-    # Control characters are refused: they are not printable, nor are some that are allowed.
-    if click.genres and (click.event_id + click.user_id + click.show_id).isprintable():
-        return click
-    return _judge(fields)
+    return click
 
 
-@lru_cache(maxsize=GENRE_LISTS_REMEMBERED)
-def _normalise(genres: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the genres as they are counted; none at all when the contract has to judge."""
-    normal = tuple(dict.fromkeys(map(normalise_genre, genres)))
-    is_plain = all(0 < len(g) <= MAX_TEXT_LENGTH and g.isprintable() for g in normal)
-    return normal if is_plain else ()
+def _judge_doubtful(
+    values: Sequence[bytes], clicks: list[Click], ids: list[int], lists: GenreLists
+) -> dict[int, str]:
+    """Let the contract decide about events that hold characters which it may refuse.
+
+    Sets the events and their genre lists as the contract has them; returns by index who is none.
+    """
+    refused = {}
+    for index in _doubtful(values, clicks, ids):
+        event = _judge(orjson.loads(values[index]))
+        if isinstance(event, str):
+            refused[index] = event
+        else:
+            clicks[index], ids[index] = event, lists.id_of(event.genres)
+    return refused
+
+
+def _doubtful(values: Sequence[bytes], clicks: list[Click], ids: list[int]) -> Iterator[int]:
+    """Yield the indices of events that hold other than plain characters."""
+    if _is_plain(values) and GenreLists.DOUBTFUL not in ids:
+        return
+    for begin in range(0, len(clicks), FEW_VALUES):
+        some = slice(begin, begin + FEW_VALUES)
+        if _is_plain(values[some]) and GenreLists.DOUBTFUL not in ids[some]:
+            continue
+        for index, (click, at) in enumerate(zip(clicks[some], ids[some], strict=True), begin):
+            # Control characters are refused: they are not printable, nor are some that are allowed.
+            is_printable = (click.event_id + click.user_id + click.show_id).isprintable()
+            if not is_printable or at == GenreLists.DOUBTFUL:
+                yield index
+
+
+def _is_plain(values: Sequence[bytes]) -> bool:
+    """Say whether values hold printable characters only, once they are found to be JSON.
+
+    Such values have no control characters but in escapes and DEL.
+    """
+    joined = b"".join(values)
+    return joined.isascii() and b"\\" not in joined and b"\x7f" not in joined
 
 
 def _judge(fields: object) -> Click | str:

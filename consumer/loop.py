@@ -13,12 +13,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from consumer import metrics
-from consumer.aggregate import Aggregate, Elsewhere, Record, aggregate_records, move_refused
+from consumer.aggregate import Aggregate, aggregate_pieces, move_refused
 from consumer.dead_letter_limit import DeadLetterLimit
 from consumer.dedup import Seen
 from consumer.errors import InvariantError
 from consumer.idleness import Idleness
 from consumer.ports import Side, Source
+from consumer.records import Record, offset_span
 from contracts.clock import wall_clock_ms
 from contracts.settings import Settings
 from state.store import Progress, Store
@@ -84,10 +85,11 @@ class Loop:
         polled = self.source.poll(POLL_TIMEOUT_MS)
         progress = self.store.read_progress()
         moved = self._place(progress)
-        applied = 0
+        pieces: list[Aggregate] = []
         for partition, records in polled.items():
             if partition in self.positions and partition not in moved:
-                applied += self._ingest(partition, records, progress)
+                pieces += self._aggregate(partition, records, progress)
+        applied = self._apply_all(pieces)
         if polled:
             self.last_record_at = self.monotonic()
         self._skip_control_records(progress, set(polled) | moved)
@@ -122,22 +124,44 @@ class Loop:
         self.positions[partition] = offset
         self._idleness.restart(partition)
 
-    def _ingest(self, partition: int, records: Sequence[Record], progress: Progress) -> int:
+    def _aggregate(
+        self, partition: int, records: Sequence[Record], progress: Progress
+    ) -> list[Aggregate]:
         end = self.source.position(partition)
         start = self.positions[partition]
-        if end is None or records[0].offset < start or end <= records[-1].offset:
+        first, last = offset_span(records)
+        if end is None or first < start or end <= last:
             self._seek(partition, start)
-            return 0
-        watermark = progress.watermarks.get(partition)
+            return []
         seen = self._seen.get(partition)
         if seen is not None and progress.closed_ms is not None:
             seen.forget(progress.closed_ms)
-        for piece in self._pieces(partition, records, (start, end), watermark, seen):
-            if not self._apply(piece):
-                return 0
-            if piece.batch.watermark_ms is not None:
-                self._idleness.note_event(partition)
-        return len(records)
+        watermark = progress.watermarks.get(partition)
+        return self._pieces(partition, records, (start, end), watermark, seen)
+
+    def _apply_all(self, pieces: Sequence[Aggregate]) -> int:
+        """Bring a poll's aggregates into Redis, in their order; return how many records.
+
+        All that goes aside is written first, and waited for once.
+        """
+        applied = 0
+        while pieces:
+            count = self._limit.allowed([piece.batch for piece in pieces])
+            some, pieces = pieces[:count], pieces[count:]
+            if not some:
+                self._limit.check(pieces[0].batch)
+            self._send_aside(some)
+            halted: set[int] = set()
+            for piece in some:
+                partition = piece.batch.partition
+                if partition in halted or not self._apply(piece):
+                    halted.add(partition)
+                    continue
+                applied += piece.batch.records
+                if piece.batch.watermark_ms is not None:
+                    self._idleness.note_event(partition)
+            pieces = [piece for piece in pieces if piece.batch.partition not in halted]
+        return applied
 
     def _pieces(
         self,
@@ -147,31 +171,20 @@ class Loop:
         watermark_ms: int | None,
         seen: Seen | None = None,
     ) -> list[Aggregate]:
-        """Aggregate records, halved until each piece has few enough cells."""
-        piece = aggregate_records(
+        """Aggregate records, in pieces that have few enough cells each."""
+        return aggregate_pieces(
             records,
             partition=partition,
             span=span,
             watermark_ms=watermark_ms,
             settings=self.settings,
+            max_cells=MAX_CELLS,
             seen=seen,
         )
-        if len(piece.batch.cells) <= MAX_CELLS or len(records) == 1:
-            return [piece]
-        middle = len(records) // 2
-        cut = records[middle].offset
-        first = self._pieces(partition, records[:middle], (span[0], cut), watermark_ms, seen)
-        for piece in first:
-            reached = piece.batch.watermark_ms
-            watermark_ms = watermark_ms if reached is None else reached
-            seen = seen.after(piece.batch.event_ids) if seen is not None else None
-        return first + self._pieces(partition, records[middle:], (cut, span[1]), watermark_ms, seen)
 
     def _apply(self, piece: Aggregate) -> bool:
         """Bring one aggregate into Redis; False when the partition is read again from there."""
         partition = piece.batch.partition
-        self._limit.check(piece.batch)
-        self._send_aside(partition, piece.late, piece.dead_letters)
         while True:
             outcome = self.store.apply(piece.batch)
             if outcome.kind in ("applied", "already"):
@@ -180,14 +193,14 @@ class Loop:
                 self._limit.add(piece.batch)
                 if partition in self._seen:
                     self._seen[partition].add(piece.batch.event_ids)
-                self._sent_aside.pop(partition, None)
+                self._forget_sent(partition, piece.batch.next_offset)
                 self.changed.set()
                 return True
             if outcome.kind == "refused":
-                piece, late = move_refused(
+                piece, _ = move_refused(
                     piece, published_ms=outcome.published_ms, restored_cut=outcome.restored_cut
                 )
-                self._send_aside(partition, late, ())
+                self._send_aside([piece])
                 continue
             if outcome.kind == "wait":
                 self.sleep(WAIT_SECONDS)
@@ -197,15 +210,26 @@ class Loop:
                 self._seek(partition, outcome.offset)
             return False
 
-    def _send_aside(
-        self, partition: int, late: Sequence[Elsewhere], dead_letters: Sequence[Elsewhere]
-    ) -> None:
+    def _send_aside(self, pieces: Sequence[Aggregate]) -> None:
         """Write to the side topics, but once what is read again and again while a batch waits."""
-        sent = self._sent_aside.setdefault(partition, set())
-        late = [e for e in late if e.record.offset not in sent]
-        dead_letters = [e for e in dead_letters if e.record.offset not in sent]
-        self.side.send(partition, late, dead_letters)
-        sent.update(e.record.offset for e in (*late, *dead_letters))
+        written: list[tuple[set[int], int]] = []
+        for piece in pieces:
+            partition = piece.batch.partition
+            sent = self._sent_aside.setdefault(partition, set())
+            late = [e for e in piece.late if e.record.offset not in sent]
+            dead_letters = [e for e in piece.dead_letters if e.record.offset not in sent]
+            if late or dead_letters:
+                self.side.send(partition, late, dead_letters)
+            written += ((sent, e.record.offset) for e in (*late, *dead_letters))
+        if written:
+            self.side.flush()
+        for sent, offset in written:
+            sent.add(offset)
+
+    def _forget_sent(self, partition: int, applied_to: int) -> None:
+        sent = self._sent_aside.get(partition)
+        if sent:
+            sent.difference_update([offset for offset in sent if offset < applied_to])
 
     def _skip_control_records(self, progress: Progress, busy: set[int]) -> None:
         """Store a move over transaction markers alone, else the partition never looks idle."""

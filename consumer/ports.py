@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from consumer.aggregate import Elsewhere, Record
+from consumer.aggregate import Elsewhere
+from consumer.records import Record
 
 
 class Source(Protocol):
@@ -23,8 +24,9 @@ class Source(Protocol):
 
 
 class Side(Protocol):
-    """The late and dead-letter topics."""
+    """The late and dead-letter topics; what is sent is there for sure after `flush` only."""
 
     def send(  # noqa: D102
         self, partition: int, late: Sequence[Elsewhere], dead_letters: Sequence[Elsewhere]
     ) -> None: ...
+    def flush(self) -> None: ...  # noqa: D102

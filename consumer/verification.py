@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from consumer.aggregate import Aggregate, count_cells
+from consumer.aggregate import Aggregate
+from consumer.cells import count_cells
 from contracts.forecasts import BucketRecord, ReplayPoint
 from contracts.measures import MEASURE_COUNT, MEASURES, OTHER_GENRE
 from contracts.moments import moment_text
@@ -162,12 +163,12 @@ class Recounted:
             return
         starts, which = np.unique(aggregate.buckets_ms, return_inverse=True)
         cuts = np.array([self.ledger.cut(start, partition) for start in starts.tolist()])[which]
-        offsets = np.fromiter((record.offset for record in aggregate.records), np.int64)
+        offsets = aggregate.offsets
         is_after = (cuts >= 0) & (offsets >= cuts) & (offsets < reached)
         self.late.update(Position(partition, offset) for offset in offsets[is_after].tolist())
         chosen = np.flatnonzero(offsets < cuts)
         self.events += chosen.size
-        events = [aggregate.events[i] for i in chosen.tolist()]
+        events = aggregate.events.take(chosen)
         for key, cell in count_cells(events, aggregate.buckets_ms[chosen]).items():
             held = self.cells.get(key, ZEROS)
             self.cells[key] = tuple(a + b for a, b in zip(held, cell, strict=True))

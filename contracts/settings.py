@@ -116,6 +116,11 @@ class Settings(BaseSettings):
     max_poll_records: int = Field(
         default=20_000, ge=1, le=1_000_000, description="Most records taken at once."
     )
+    reader: Literal["auto", "public"] = Field(
+        default="auto",
+        description="How fetched records are read: auto, by whole batches where the Kafka client "
+        "allows it; public, by its poll() alone, which costs about three times as much.",
+    )
     dedup: bool = Field(
         default=False,
         description="Count an event id once per bucket and partition; costs memory per event.",

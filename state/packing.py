@@ -3,7 +3,8 @@
 import re
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -20,9 +21,10 @@ CELL_BYTES: Final = _CELL.size
 """Bytes of a packed cell."""
 
 
-def pack_cell(cell: Sequence[int]) -> bytes:
-    """Pack a cell as little-endian int64s."""
-    return _CELL.pack(*cell)
+def pack_cells(cells: Iterable[Sequence[int]]) -> bytes:
+    """Pack cells, one after the other."""
+    numbers = list(chain.from_iterable(cells))
+    return struct.pack(f"<{len(numbers)}q", *numbers)
 
 
 def unpack_cell(packed: bytes) -> tuple[int, ...]:

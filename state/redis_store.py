@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final, Literal, NoReturn
 
 import numpy as np
@@ -11,7 +13,7 @@ from contracts.forecasts import SCHEMA_VERSION, BucketRecord
 from contracts.measures import MEASURE_COUNT
 from contracts.settings import Settings
 from state.packing import (
-    pack_cell,
+    pack_cells,
     pack_row,
     pack_state,
     unpack_cell,
@@ -103,8 +105,10 @@ class RedisStore(Scripted):
         ]
         for bucket, ids in batch.event_ids.items():
             arguments += (bucket, ids)
-        for (bucket, genre), cell in batch.cells.items():
-            arguments += (bucket, genre, pack_cell(cell))
+        for bucket, some in groupby(batch.cells, itemgetter(0)):
+            keys = list(some)
+            genres = "\n".join([genre for _, genre in keys])  # no genre has control characters
+            arguments += (bucket, genres, pack_cells(map(batch.cells.__getitem__, keys)))
         reply = self._run("apply", _KEYS[:9], arguments)
         kind = reply[0].decode()
         if kind == "moved":

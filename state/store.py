@@ -73,6 +73,11 @@ class Batch:
     duplicates: int = 0
     lost: int = 0
 
+    @property
+    def records(self) -> int:
+        """How many records it stands for."""
+        return self.counted + self.late + self.dead_letters + self.skipped + self.duplicates
+
 
 @dataclass(frozen=True, slots=True)
 class ApplyOutcome:

@@ -1,7 +1,8 @@
 """Late events and dead letters: acknowledged by the broker before the offset moves past them."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
 
 from kafka import KafkaProducer
 from kafka.errors import MessageSizeTooLargeError
@@ -23,6 +24,9 @@ MAX_IN_FLIGHT: Final = 2_000
 
 Header = tuple[str, bytes]
 
+Pending = tuple[Any, str, int, Elsewhere, Header]
+"""What an acknowledgement is awaited for: its future, topic, source partition, record, header."""
+
 
 class SideTopics:
     """Writes records, as they came, to `clicks-late` and `clicks-dead-letter`."""
@@ -30,40 +34,52 @@ class SideTopics:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._producer: KafkaProducer | None = None
+        self._pending: list[Pending] = []
 
     def send(
         self, partition: int, late: Sequence[Elsewhere], dead_letters: Sequence[Elsewhere]
     ) -> None:
-        """Write records and return when all are acknowledged."""
-        if not late and not dead_letters:
-            return
+        """Begin to write records; `flush` waits until they are acknowledged."""
         settings = self._settings
+        some = [
+            (settings.topic_late, e, ("genrecast-bucket-start", str(e.bucket_ms).encode()))
+            for e in late
+        ]
+        some += [
+            (settings.topic_dead_letter, e, ("genrecast-reason", e.reason.encode()))
+            for e in dead_letters
+        ]
+        with self._writing():
+            for topic, elsewhere, header in some:
+                headers = [*self._origin(partition, elsewhere), header]
+                key, value = elsewhere.record.key, elsewhere.record.value
+                if key is None and value is None:
+                    value = b""  # the client writes no record of nothing
+                future = self._open().send(topic, value, key=key, headers=headers)
+                self._pending.append((future, topic, partition, elsewhere, header))
+                if len(self._pending) >= MAX_IN_FLIGHT:
+                    self._await_pending()
+
+    def flush(self) -> None:
+        """Return when all that was sent is acknowledged."""
+        if self._pending:
+            with self._writing():
+                self._await_pending()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
         with translated("writing late events and dead letters"):
-            pending = [
-                (settings.topic_late, e, ("genrecast-bucket-start", str(e.bucket_ms).encode()))
-                for e in late
-            ]
-            pending += [
-                (settings.topic_dead_letter, e, ("genrecast-reason", e.reason.encode()))
-                for e in dead_letters
-            ]
             try:
-                for start in range(0, len(pending), MAX_IN_FLIGHT):
-                    self._send_some(partition, pending[start : start + MAX_IN_FLIGHT])
+                yield
             except BaseException:
                 # A producer that has lost a batch may refuse or forget all that comes after it.
                 self._abandon()
                 raise
 
-    def _send_some(self, partition: int, some: list[tuple[str, Elsewhere, Header]]) -> None:
-        producer = self._open()
-        futures = []
-        for topic, elsewhere, header in some:
-            headers = [*self._origin(partition, elsewhere), header]
-            record = elsewhere.record
-            futures.append(producer.send(topic, record.value, key=record.key, headers=headers))
-        producer.flush(timeout=SEND_TIMEOUT_SECONDS)
-        for future, (topic, elsewhere, header) in zip(futures, some, strict=True):
+    def _await_pending(self) -> None:
+        pending, self._pending = self._pending, []
+        self._open().flush(timeout=SEND_TIMEOUT_SECONDS)
+        for future, topic, partition, elsewhere, header in pending:
             try:
                 future.get(timeout=SEND_TIMEOUT_SECONDS)
             except MessageSizeTooLargeError:
@@ -105,10 +121,11 @@ class SideTopics:
         return self._producer
 
     def _abandon(self) -> None:
+        self._pending.clear()
         if self._producer is not None:
             producer, self._producer = self._producer, None
             abandon(producer)
 
     def close(self) -> None:
-        """Close the client; nothing is in hand between two calls of `send`."""
+        """Close the client; nothing is in hand after `flush`."""
         self._abandon()

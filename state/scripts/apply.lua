@@ -12,11 +12,11 @@
 --       7 front event time, ms ('' = none)  8 the front record's timestamp, ms
 --       9 max genres  10 live lag, ms  11 counted  12 late  13 dead letters  14 skipped
 --       15 duplicates  16 lost  17 number of pairs that follow: bucket, ms; new digests, joined
---       then triples: bucket, ms; genre; cell
+--       then triples: bucket, ms; its genres, a line each; their cells, joined
 -- Returns {'applied'} | {'already'} stored = next | {'moved', stored} | {'absent'} no deployment |
 --       {'differs', bucket_ms} | {'wait'} touches a closed, unpublished bucket |
 --       {'refused', published, restored_cut} touches a published bucket. Only 'applied' changes anything.
-local CELL = '<i8i8i8i8i8i8i8i8'
+local CELL, CELL_BYTES = '<i8i8i8i8i8i8i8i8', 64
 local FIRST_IDS = 18
 local FIRST_CELL = FIRST_IDS + 2 * tonumber(ARGV[17])
 local prefix = string.sub(KEYS[1], 1, -5)
@@ -45,35 +45,36 @@ if closed then
   end
 end
 
-local genre_count, touched = redis.call('HLEN', KEYS[6]), {}
+local genre_count, max_genres = redis.call('HLEN', KEYS[6]), tonumber(ARGV[9])
 for i = FIRST_CELL, #ARGV, 3 do
-  local bucket, genre, cell = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  local first = redis.call('HGET', KEYS[6], genre)
-  if not first and genre_count >= tonumber(ARGV[9]) then
-    genre = '(other)'
-    first = redis.call('HGET', KEYS[6], genre)
-  end
-  if not first then
-    redis.call('RPUSH', KEYS[7], genre)
-    genre_count = genre_count + 1
-  end
-  if not first or tonumber(bucket) < tonumber(first) then
-    redis.call('HSET', KEYS[6], genre, bucket)
-  end
-  local key = prefix .. 'bucket:' .. bucket
-  local held = redis.call('HGET', key, genre)
-  if held then
-    local a, b = {struct.unpack(CELL, held)}, {struct.unpack(CELL, cell)}
-    for j = 1, 8 do a[j] = a[j] + b[j] end
-    cell = struct.pack(CELL, a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8])
-  end
-  redis.call('HSET', key, genre, cell)
-  if not touched[bucket] then
-    touched[bucket] = true
-    redis.call('ZADD', KEYS[8], bucket, bucket)
-    if redis.call('ZADD', prefix .. 'first:' .. partition, 'NX', expected, bucket) == 1 then
-      redis.call('HSET', prefix .. 'first_watermark:' .. partition, bucket, ARGV[5])
+  local bucket, cells, at = ARGV[i], ARGV[i + 2], 1
+  local bucket_ms, key = tonumber(bucket), prefix .. 'bucket:' .. bucket
+  for line in string.gmatch(ARGV[i + 1], '[^\n]+') do
+    local genre, cell = line, string.sub(cells, at, at + CELL_BYTES - 1)
+    at = at + CELL_BYTES
+    local first = redis.call('HGET', KEYS[6], genre)
+    if not first and genre_count >= max_genres then
+      genre = '(other)'
+      first = redis.call('HGET', KEYS[6], genre)
     end
+    if not first then
+      redis.call('RPUSH', KEYS[7], genre)
+      genre_count = genre_count + 1
+    end
+    if not first or bucket_ms < tonumber(first) then
+      redis.call('HSET', KEYS[6], genre, bucket)
+    end
+    local held = redis.call('HGET', key, genre)
+    if held then
+      local a, b = {struct.unpack(CELL, held)}, {struct.unpack(CELL, cell)}
+      for j = 1, 8 do a[j] = a[j] + b[j] end
+      cell = struct.pack(CELL, a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8])
+    end
+    redis.call('HSET', key, genre, cell)
+  end
+  redis.call('ZADD', KEYS[8], bucket, bucket)
+  if redis.call('ZADD', prefix .. 'first:' .. partition, 'NX', expected, bucket) == 1 then
+    redis.call('HSET', prefix .. 'first_watermark:' .. partition, bucket, ARGV[5])
   end
 end
 

@@ -1,73 +1,24 @@
 """The clicks topic as the loop reads it, on a real broker: placing, pausing, gaps."""
 
 import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 
-from consumer.broker.source import ClickSource, OffsetGapError
-from contracts.settings import Settings
+from consumer.broker.source import OffsetGapError
 from stack.runner import Endpoints
+from tests.clicks_topic import MAX_POLL_RECORDS, PATIENCE_SECONDS, Topic, clicks_topic
 
 pytestmark = pytest.mark.services
 
-PATIENCE_SECONDS = 60.0
 FEW_POLLS = 10
-MAX_POLL_RECORDS = 10
 
 
-@dataclass
-class Topic:
-    """A topic of two partitions and one member of a group that reads it."""
-
-    settings: Settings
-    producer: KafkaProducer
-    source: ClickSource
-    read: dict[int, list[bytes | None]] = field(default_factory=lambda: {0: [], 1: []})
-
-    def write(self, p: int, *values: bytes | None, key: bytes | None = None) -> None:
-        for value in values:
-            self.producer.send(self.settings.topic_clicks, value, key=key, partition=p)
-        self.producer.flush(timeout=PATIENCE_SECONDS)
-
-    def poll(self) -> None:
-        for p, records in self.source.poll(100).items():
-            self.read[p] += [record.value for record in records]
-
-    def poll_until(self, is_true: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not is_true():
-            assert time.monotonic() < deadline, self.read
-            self.poll()
-
-    def place(self, offsets: Mapping[int, int]) -> None:
-        self.poll_until(lambda: self.source.owned == {0, 1})
-        for p, offset in offsets.items():
-            self.source.seek(p, offset)
-
-
-@pytest.fixture
-def topic(services: Endpoints) -> Iterator[Topic]:
-    unique = uuid.uuid4().hex[:8]
-    settings = Settings(
-        app=unique,
-        kafka_bootstrap=services.kafka_bootstrap,
-        topic_clicks=f"{unique}-clicks",
-        max_poll_records=MAX_POLL_RECORDS,
-    )
-    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
-    admin.create_topics({settings.topic_clicks: {"num_partitions": 2}}, wait_for_metadata=True)
-    admin.close()
-    producer = KafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap, linger_ms=20, compression_type="lz4"
-    )
-    source = ClickSource(settings)
-    yield Topic(settings, producer, source)
-    source.close()
-    producer.close(timeout=5)
+@pytest.fixture(params=["auto", "public"])
+def topic(services: Endpoints, request: pytest.FixtureRequest) -> Iterator[Topic]:
+    with clicks_topic(services.kafka_bootstrap, reader=request.param) as made:
+        yield made
 
 
 def numbers(*span: int) -> list[bytes | None]:

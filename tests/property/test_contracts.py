@@ -77,6 +77,50 @@ def test_the_consumer_judges_every_event_as_the_contract_does(event: dict[str, A
     }
 
 
+# What parsers differ in, as members beside the fields of an event.
+members = st.sampled_from(
+    [
+        b"", b'"x":1', b'"x":1e400', b'"x":01', b'"x":"\xff"', b'"\xff":1', b'"x":"\\ud800"',
+        b'"x":"\x01"', b'"x":' + b"[" * 1_100 + b"]" * 1_100, b'"x":NaN', b'"age":5.0',
+        b'"age":1e0', b'"user_id":"\xed\xa0\x80"', b'"user_id":"a\\u0001"', b'"user_id":"\x7f"',
+        b'"user_id":"\t"',
+        b'"\\u0061ge":7', b'"gender":"\\u0066"', b'"event_time":17e11', b'"watch_seconds":1e400',
+        b'"genres":["\xc2\x85"]', b'"genres":["a\\n"]', b'"genres":["\xe2\x80\x8d"]',
+        b'"user_id":"\xc2\xa0"', b'"watch_seconds":-0.0', b'"action":null',
+        b'"event_id":5,"event_id":"e"',
+    ]
+)  # fmt: skip
+tails = st.sampled_from([b"", b" \n", b"\0", b" x", b"}", b",{}"])
+
+
+@given(
+    st.lists(st.tuples(good_events, members, tails, st.integers(0, 400)), max_size=5),
+    st.sampled_from([1, 3, 40]),
+)
+def test_many_values_are_judged_each_by_itself_as_the_contract_does(
+    drawn: list[tuple[dict[str, Any], bytes, bytes, int]], times: int
+) -> None:
+    values: list[bytes | None] = []
+    for event, member, tail, at in drawn:
+        value = json.dumps(event, ensure_ascii=at % 2 == 0).encode()
+        value = value[:-1] + (b"," + member if member else b"") + b"}" + tail
+        values.append(value if at < 300 else None if at > 390 else value[: at - 200])
+    values *= times
+    decoded = decode_values(values, MAX_BYTES)
+    accepted = {}
+    for index, one in enumerate(values):
+        try:
+            accepted[index] = ClickEvent.model_validate(orjson.loads(one))  # type: ignore[arg-type]
+        except (ValidationError, orjson.JSONDecodeError):
+            continue
+    assert list(decoded.positions) == list(accepted)
+    assert [index for index, _ in decoded.refused] == sorted(
+        set(range(len(values))) - set(accepted)
+    )
+    for click, model in zip(decoded.events, accepted.values(), strict=True):
+        assert msgspec.structs.asdict(click) == {**dict(model), "genres": tuple(model.genres)}
+
+
 def is_json(event: object) -> bool:
     try:
         json.dumps(event, allow_nan=False)

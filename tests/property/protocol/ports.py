@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import orjson
 
-from consumer.aggregate import Elsewhere, Record
+from consumer.aggregate import Elsewhere
 from consumer.broker.source import OffsetGapError
 from consumer.errors import BrokerUnavailableError, FencedError
+from consumer.records import Record
 from contracts.forecasts import BucketRecord
 from state.store import (
     ApplyOutcome,
@@ -255,6 +256,9 @@ class SidePort:
                 self._world.say(self._member.name, kind, partition, elsewhere.record.offset)
                 if self._world.loses_reply("side"):
                     raise BrokerUnavailableError("side topics: reply lost")
+
+    def flush(self) -> None:
+        self._member.reach("side flush")
 
 
 class PublisherPort:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from consumer.aggregate import Elsewhere, Record
+from consumer.aggregate import Elsewhere
 from consumer.errors import BrokerUnavailableError
 from consumer.loop import Loop
+from consumer.records import Record
 from contracts.settings import Settings
 from state.memory_store import MemoryStore
 from state.store import ApplyOutcome, Batch, StoreUnavailableError
@@ -121,17 +122,21 @@ class SideLog:
     late: list[tuple[int, int, int]] = field(default_factory=list)
     dead_letters: list[tuple[int, int, str]] = field(default_factory=list)
     is_away: bool = False
+    _sent: list[tuple[int, Sequence[Elsewhere], Sequence[Elsewhere]]] = field(default_factory=list)
 
     def send(
         self, partition: int, late: Sequence[Elsewhere], dead_letters: Sequence[Elsewhere]
     ) -> None:
-        if not late and not dead_letters:
-            return
+        self._sent += [(partition, late, dead_letters)]
+
+    def flush(self) -> None:
+        sent, self._sent = self._sent, []
         if self.is_away:
             raise BrokerUnavailableError("no answer")
         self.steps.append("side topics")
-        self.late += [(partition, e.record.offset, e.bucket_ms) for e in late]
-        self.dead_letters += [(partition, e.record.offset, e.reason) for e in dead_letters]
+        for partition, late, dead_letters in sent:
+            self.late += [(partition, e.record.offset, e.bucket_ms) for e in late]
+            self.dead_letters += [(partition, e.record.offset, e.reason) for e in dead_letters]
 
 
 class WatchedStore(MemoryStore):

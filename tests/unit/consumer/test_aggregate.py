@@ -106,6 +106,16 @@ def test_measures_are_sums_of_those_who_carry_them() -> None:
     assert done.batch.cells == {(A, "g"): (4, 3500, 2, 70, 2, 1, 1, 1)}
 
 
+def test_watch_time_is_rounded_to_milliseconds_event_by_event() -> None:
+    done = aggregate(*(click(i, A, watch_seconds=0.0006) for i in range(3)))
+    assert done.batch.cells[A, "g"][1:3] == (3, 3)
+
+
+def test_cells_come_by_bucket_and_genres_in_order_of_first_appearance() -> None:
+    done = aggregate(click(0, B, "z|m"), click(1, A, "b"), click(2, A, "k"), click(3, B, "b"))
+    assert list(done.batch.cells) == [(A, "b"), (A, "k"), (B, "z"), (B, "m"), (B, "b")]
+
+
 def test_refused_events_become_late_and_those_before_the_restored_cut_are_skipped() -> None:
     done = aggregate(click(5, A), click(6, B), click(7, A))
     rest, late = move_refused(done, published_ms=A, restored_cut=6)

@@ -47,3 +47,13 @@ def test_sound_batch_passes_whatever_was_before() -> None:
 
 def test_limit_of_one_never_pauses() -> None:
     DeadLetterLimit(1.0).check(batch(0, 10 * LEAST_RECORDS))
+
+
+def test_a_poll_is_allowed_up_to_the_batch_that_takes_the_share_over() -> None:
+    limit = DeadLetterLimit(0.5)
+    sound, dead = Batch(0, 0, 900, counted=900), Batch(1, 0, 1_000, dead_letters=1_000)
+    assert limit.allowed([sound, sound, dead]) == 3
+    assert limit.allowed([sound, dead, sound]) == 1
+    assert limit.allowed([sound, sound]) == 2
+    limit.add(sound)
+    assert limit.allowed([dead]) == 0, "what was only asked about is not counted"

@@ -44,6 +44,10 @@ HOSTILE = {
     "null": (b"null", "value: "),
     "too large": (record(extra="x" * LIMIT), "value: 65"),
     "nul in user": (record(user_id="a\x00b"), "user_id"),
+    "delete in user": (record(user_id="@").replace(b"@", b"\x7f"), "user_id"),
+    "c1 control in user": (record(user_id="@").replace(b"@", b"\xc2\x85"), "user_id"),
+    "overflow beside": (record(other="@").replace(b'"@"', b"1e400"), "value: not JSON"),
+    "bad utf-8 beside": (record(other="@").replace(b"@", b"\xff"), "value: not JSON"),
     "no genres": (record(genres=[]), "genres"),
     "nine genres": (record(genres=[str(i) for i in range(9)]), "genres"),
     "blank genre": (record(genres=["  "]), "genres.0"),
@@ -95,6 +99,16 @@ def test_odd_but_valid_records_are_events() -> None:
     decoded = decode_values(odd, LIMIT)
     assert decoded.refused == []
     assert decoded.events[3].event_id == "second"
+
+
+@pytest.mark.parametrize("spoiled", [b"1e400", b'"\xff"', b"[" * 1_100 + b"]" * 1_100])
+def test_fields_of_a_producers_own_are_looked_at_however_many_have_them(spoiled: bytes) -> None:
+    values = [record(other="@")] * 200
+    values[150] = values[150].replace(b'"@"', spoiled)
+    decoded = decode_values(values, LIMIT)
+    assert [index for index, _ in decoded.refused] == [150]
+    assert list(decoded.positions) == [*range(150), *range(151, 200)]
+    assert decoded.events[160].user_id == "u1"
 
 
 def test_genres_are_normalised_and_duplicates_dropped() -> None:

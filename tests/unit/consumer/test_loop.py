@@ -289,3 +289,28 @@ def test_offsets_are_committed_to_kafka_now_and_then_for_lag_tools(world: World)
     world.pass_time(5)
     world.step()
     assert world.log.committed == {0: 1}
+
+
+def test_what_goes_aside_of_a_poll_is_written_before_any_offset_moves() -> None:
+    world = make_world(0, 1)
+    world.step()
+    for p in (0, 1):
+        world.log.write(p, b"none", 1000)
+        world.log.write(p, click(1000))
+    world.steps.clear()
+    assert world.step() == 4
+    assert world.steps == ["side topics", "apply", "apply"], "waited for once"
+    assert sorted((p, offset) for p, offset, _ in world.side.dead_letters) == [(0, 0), (1, 0)]
+
+
+def test_a_partition_that_has_to_wait_does_not_hold_up_another() -> None:
+    world = make_world(0, 1)
+    world.step()
+    world.log.write(0, click(1000))
+    world.step()
+    world.store.finish()
+    publish_next(world, partitions=2, commit=False)
+    world.log.write(0, click(2000))  # of the sealed bucket
+    world.log.write(1, click(11_000))
+    assert world.step() == 1
+    assert world.offsets == {0: 1, 1: 1}

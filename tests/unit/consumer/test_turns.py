@@ -6,10 +6,11 @@ from threading import Event
 
 import orjson
 
-from consumer.aggregate import Elsewhere, Record
+from consumer.aggregate import Elsewhere
 from consumer.broker.source import OffsetGapError
 from consumer.health import Readiness
 from consumer.loop import Loop
+from consumer.records import Record
 from consumer.service import Backoff, Service
 from state.memory_store import MemoryStore
 from tests.contract.test_stores import A, batch, clicks, settings_for
@@ -68,6 +69,9 @@ class Log:
     ) -> None:
         assert not late
         assert not dead_letters
+
+    def flush(self) -> None:
+        return
 
 
 @dataclass
