@@ -37,11 +37,8 @@ format: $(ENVIRONMENT) ## Write the format and the fixes that are safe
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(ENVIRONMENT) ## Every benchmark in bench/; each prints its figures
-	@set -e; for path in bench/[a-z]*.py; do \
-	  [ -e "$$path" ] || { echo "no benchmark in bench/"; break; }; \
-	  name=$${path#bench/}; echo "== $${name%.py}"; $(BIN)/python -m "bench.$${name%.py}"; \
-	done
+bench: $(ENVIRONMENT) ## Speed beside other systems, on real Kafka and Redis; writes page and plots
+	@exec $(BIN)/python -m bench $(ARGS)
 
 accuracy: $(ENVIRONMENT) ## Backtests on three sets of real counts beside other methods; writes the tables
 	@exec $(BIN)/python -m bench.accuracy $(ARGS)

@@ -1,6 +1,6 @@
 """What `dedup` costs: CPU per event, bytes per event id in the consumer and in Redis.
 
-    uv run python -m bench.dedup --events 400000
+    python -m bench.dedup --events 400000
 
 The same events are aggregated with and without it, 20,000 at a time as the loop does, round by
 round in one process; what Redis holds is asked before and after the batches are applied to it.
@@ -21,7 +21,7 @@ import orjson
 import redis
 from pydantic import SecretStr
 
-from bench._running import say, write_figures
+from bench.lab import Teller
 from consumer.aggregate import aggregate_records
 from consumer.dedup import Seen
 from contracts.settings import Settings
@@ -118,7 +118,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
     settings = Settings()
-    say(f"making {asked.events:,} events")
+    teller = Teller()
+    teller.step(f"making {asked.events:,} events")
     batches = list(polls(asked.events))
     rounds = [
         (
@@ -130,7 +131,7 @@ def main() -> None:
     without = statistics.median(a for a, _ in rounds)
     with_it = statistics.median(b for _, b in rounds)
     ratio = statistics.median(b / a for a, b in rounds)
-    say("asking Redis")
+    teller.step("asking Redis")
     figures = {
         "microseconds_without": without,
         "microseconds_with": with_it,
@@ -142,7 +143,6 @@ def main() -> None:
     print(f"ratio: {ratio:.2f}")
     print("bytes per event id of open buckets:", end=" ")
     print("{consumer_bytes_per_id:.0f} consumer, {redis_bytes_per_id:.0f} Redis".format(**figures))
-    write_figures("dedup", figures)
 
 
 if __name__ == "__main__":

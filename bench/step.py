@@ -1,20 +1,24 @@
-"""One incremental step against recomputing the window, as ratios.
+"""Step: one incremental LSTM step against recomputing the window.
 
-    uv run python bench/step.py --genres 20 --window 288
+    python -m bench.step --genres 20 --window 288
 
 Three ways to forecast when a bucket closes: advance the stored state by one step (what the
 consumer does; features, arrays in and out included), run the whole window through a
 `tf.function`, run it through `predict()`. All with the shipped model's weights.
 """
 
-import argparse
+import json
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
+import click
 import numpy as np
 
+from bench.lab import Lab
+from bench.results import Cell, Part, Plot, Ratio, Table
 from contracts.measures import MEASURE_COUNT
 from contracts.settings import Settings
 from model.forecaster import grow_state
@@ -22,10 +26,25 @@ from model.lstm import LstmForecaster
 from model.registry import load_forecaster
 from model.window import Window
 
-BUCKET_SECONDS = 300
+HOW: Final = (
+    "What a bucket's close costs in the model, wall milliseconds, median, the three ways in turns: "
+    "*step* advances the stored state by one step, features and copies included, as the consumer "
+    "does; *window* runs 288 buckets through the same `tf.function`; *predict* runs them through "
+    "Keras `predict()` (without features and head). All with the shipped model's weights."
+)
+
+BUCKET_SECONDS: Final = 300
+WINDOW_BUCKETS: Final = 288
+"""A day of five-minute buckets."""
+
+WANTED: Final = {20: 40.0, 2_000: 300.0}
+"""Genres, and how many times cheaper than the window a step must be."""
+
+WAYS: Final = ("step", "window", "predict")
 
 
 def filled_window(genre_count: int, bucket_count: int) -> Window:
+    """Return a window of Poisson counts."""
     rng = np.random.default_rng(0)
     window = Window(bucket_count, BUCKET_SECONDS * 1000)
     first = np.zeros(genre_count, np.int64)
@@ -34,16 +53,6 @@ def filled_window(genre_count: int, bucket_count: int) -> Window:
         cells[:, 0] = rng.poisson(20, genre_count)
         window.append(row * BUCKET_SECONDS * 1000, cells, first)
     return window
-
-
-def median_ms(call: Callable[[], object], repeats: int) -> float:
-    call()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append((time.perf_counter() - start) * 1000)
-    return statistics.median(times)
 
 
 def predictor(forecaster: LstmForecaster) -> Any:  # noqa: ANN401
@@ -56,43 +65,81 @@ def predictor(forecaster: LstmForecaster) -> Any:  # noqa: ANN401
     return keras.Model(inputs, hidden[:, -1])
 
 
-def compare(forecaster: LstmForecaster, genre_count: int, bucket_count: int, repeats: int) -> None:
+def milliseconds(call: Callable[[], object], calls: int = 1) -> float:
+    """Return the wall milliseconds of one call, averaged over a few."""
+    began = time.perf_counter()
+    for _ in range(calls):
+        call()
+    return (time.perf_counter() - began) * 1000 / calls
+
+
+def compare(
+    forecaster: LstmForecaster, genre_count: int, bucket_count: int, repeats: int
+) -> dict[str, float]:
+    """Return median milliseconds of each way."""
     window = filled_window(genre_count, bucket_count)
     state = grow_state(forecaster, forecaster.initial_state(0), genre_count)
     width = forecaster.network.shape.feature_count
     features = np.random.default_rng(1).normal(size=(genre_count, bucket_count, width))
     features = features.astype(np.float32)
-    keras_model = predictor(forecaster)
-    ways = {
+    keras_model: Any = predictor(forecaster)
+    ways: dict[str, Callable[[], object]] = {
         "step": lambda: forecaster.advance(state, window),
         "window": lambda: forecaster.warm(window),
         "predict": lambda: keras_model.predict(features, verbose=0),
     }
-    times = {name: median_ms(call, repeats) for name, call in ways.items()}
-    print(
-        f"{genre_count:>7} {bucket_count:>7} {times['step']:>9.2f} {times['window']:>11.2f}"
-        f" {times['predict']:>10.2f} {times['window'] / times['step']:>13.1f}"
-        f" {times['predict'] / times['step']:>14.1f}"
-    )
+    for call in ways.values():
+        call()
+    rounds = [
+        {name: milliseconds(call, 10 if name == "step" else 1) for name, call in ways.items()}
+        for _ in range(repeats)
+    ]
+    return {name: statistics.median(one[name] for one in rounds) for name in ways}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def measure(lab: Lab) -> Part:
+    """Measure in a process of its own: TensorFlow's memory is not ours."""
+    sizes = lab.pick((1, 20, 200, 2_000), (20,))
+    lab.expect("step", 1)
+    lab.step(f"{', '.join(map(str, sizes))} genres")
+    options = [option for size in sizes for option in ("--genres", size)]
+    found = lab.run_module("bench.step", *options, "--repeats", lab.pick(7, 7), "--out")
+    times = {int(genres): each for genres, each in found.items()}
+    ratios = []
+    for genres, each in times.items():
+        for way, says in (("window", "recomputing the window"), ("predict", "`predict()` on it")):
+            wanted = WANTED.get(genres) if way == "window" else None
+            text = f"{genres:,} genres: {says}, over one step"
+            key, value = f"step.{way}_{genres}", each[way] / each["step"]
+            ratios.append(Ratio(key, text, value, "higher", wanted))
+    rows: list[tuple[Cell, ...]] = [
+        (f"{genres:,} genres", *(each[way] for way in WAYS)) for genres, each in times.items()
+    ]
+    table = Table(
+        f"Milliseconds per closed bucket, window of {WINDOW_BUCKETS}", ("", *WAYS), tuple(rows)
     )
-    parser.add_argument("--genres", type=int, nargs="+", default=[1, 20, 200], metavar="N")
-    parser.add_argument("--window", type=int, nargs="+", default=[288], metavar="BUCKETS")
-    parser.add_argument("--repeats", type=int, default=15, metavar="N")
-    options = parser.parse_args()
+    series = {way: tuple((float(g), each[way]) for g, each in times.items()) for way in WAYS}
+    title = "Step: a bucket's forecast from the stored state, or from the whole window"
+    plot = Plot("lines", title, "genres", "milliseconds", series, log="xy")
+    return Part("step", "Step", HOW, tuple(ratios), (table,), (plot,))
+
+
+@click.command()
+@click.option("--genres", type=int, multiple=True, default=(1, 20, 200), show_default=True)
+@click.option("--window", type=int, default=WINDOW_BUCKETS, show_default=True, help="Buckets.")
+@click.option("--repeats", type=int, default=7, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="Write milliseconds as JSON.")
+def main(genres: tuple[int, ...], window: int, repeats: int, out: Path | None) -> None:
+    """Print the milliseconds of one step, of the window and of predict()."""
     settings = Settings(bucket_seconds=BUCKET_SECONDS, horizon=12)
     forecaster, reason = load_forecaster(settings)
     if not isinstance(forecaster, LstmForecaster):
         raise SystemExit(f"the shipped model does not serve: {reason}")
-    print("median milliseconds per closed bucket, and how many steps the others cost")
-    print(" genres  window   step ms   window ms predict ms   window/step   predict/step")
-    for bucket_count in options.window:
-        for genre_count in options.genres:
-            compare(forecaster, genre_count, bucket_count, options.repeats)
+    found = {size: compare(forecaster, size, window, repeats) for size in genres}
+    for size, each in found.items():
+        print(f"{size:>6} genres", *(f"{way} {each[way]:.2f} ms" for way in WAYS), sep="   ")
+    if out is not None:
+        out.write_text(json.dumps(found), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,16 +9,6 @@ from tests.faults.lab import Lab, laboratory
 from tests.faults.trial import Trial
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let sockets that kafka-python left to the collector not fail whichever test runs then.
-
-    It leaves one (3.0.12) when it is closed while it connects, as under faults it often is.
-    """
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
-
-
 @pytest.fixture(scope="session")
 def _lab() -> Iterator[Lab]:
     with laboratory() as lab:

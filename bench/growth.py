@@ -1,0 +1,228 @@
+"""Growth: what an event costs with more genres, partitions, genres an event and bytes."""
+
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import redis
+
+from bench.consumers import SESSION_SECONDS, Members, MemorySeries
+from bench.filling import Shape, fill, simulate
+from bench.lab import START_MS, Lab
+from bench.results import Part, Plot, Ratio, Table
+from bench.spread import spread_of
+
+HOW: Final = (
+    "CPU of one `genrecast consume` per event, whole process, over slices that piled up while it "
+    "was stopped; one thing is varied at a time from 8 partitions, 10 genres (the n-th is clicked "
+    "1/n as often as the first), one genre an event, 150 bytes, in turns. No bucket closes "
+    "inside a slice: this is the cost of an event, and that of a close is above. The same "
+    "records are read by a bare `poll()`, which shows what larger records cost in the client "
+    "alone. Redis bytes are `MEMORY USAGE` of every key of a deployment whose window is full of "
+    "the simulator's traffic, every measure in it, over genres times buckets; its consumer's "
+    "memory is taken over an hour of event time at 60 times its speed."
+)
+
+BASE: Final = Shape(events=100_000, genres=10, value_bytes=150)
+"""What is varied, one thing at a time."""
+
+DAY_SECONDS: Final = 86_400
+SPAN_MS: Final = 60_000
+"""Event time of one slice, ms."""
+
+WANTED_RATIO: Final = 1.2
+"""How many times the smallest cost the largest may be, over a range but that of bytes."""
+
+WANTED_REDIS_BYTES: Final = 200.0
+"""Per genre and bucket, everything included."""
+
+WINDOW_BUCKETS: Final = 288
+"""Window of the deployment whose memory is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """One thing that grows."""
+
+    name: str
+    says: str
+    shapes: tuple[tuple[int, Shape], ...]
+
+
+def ranges(lab: Lab) -> list[Range]:
+    """Return what is varied: smallest first, the base among them."""
+    base = replace(BASE, events=lab.pick(BASE.events, 60_000))
+    genres = lab.pick((10, 100, 1_000, 10_000), (10, 1_000))
+    found = [Range("genres", "genres", tuple((g, replace(base, genres=g)) for g in genres))]
+    if lab.is_quick:
+        return found
+    sizes = ((100, base.events), (500, base.events), (5_000, base.events // 5))
+    return [
+        *found,
+        Range(
+            "partitions", "partitions",
+            tuple((p, replace(base, partitions=p)) for p in (1, 8, 64)),
+        ),
+        Range(
+            "per_event", "genres an event",
+            tuple((k, replace(base, per_event=k)) for k in (1, 3)),
+        ),
+        Range(
+            "bytes", "bytes an event",
+            tuple((b, replace(base, value_bytes=b, events=n)) for b, n in sizes),
+        ),
+    ]  # fmt: skip
+
+
+Costs = dict[Shape, list[tuple[float, float]]]
+"""Per shape and round: CPU microseconds an event, and those of the bare loop."""
+
+
+def measure(lab: Lab) -> Part:
+    """Measure every range, then memory."""
+    varied, rounds = ranges(lab), lab.pick(3, 3)
+    shapes = list(dict.fromkeys(shape for one in varied for _, shape in one.shapes))
+    lab.expect("growth", rounds * len(shapes) + lab.pick(1, 0))
+    costs: Costs = {shape: [] for shape in shapes}
+    for partitions in dict.fromkeys(shape.partitions for shape in shapes):
+        some = [shape for shape in shapes if shape.partitions == partitions]
+        _slices(lab, some, rounds, costs)
+    memory = None if lab.is_quick else _memory(lab)
+    return _part(varied, costs, memory)
+
+
+def _slices(lab: Lab, shapes: list[Shape], rounds: int, costs: Costs) -> None:
+    options = {"bucket_seconds": DAY_SECONDS, "session_timeout_seconds": SESSION_SECONDS}
+    with lab.deployment(partitions=shapes[0].partitions, **options) as d:
+        members = Members(d, 1)
+        members.wait_for_model()
+        starts = _starts()
+        topic = d.settings.topic_clicks
+        warm = replace(BASE, events=20_000, partitions=shapes[0].partitions)
+        fill(lab.kafka, topic, replace(warm, start_ms=next(starts)))
+        members.wait_for_applied(warm.events)
+        for number in range(rounds):
+            # To and fro: what the process has seen before falls on every shape alike.
+            for shape in shapes if number % 2 == 0 else shapes[::-1]:
+                lab.step(_told(shape))
+                placed = replace(shape, start_ms=next(starts), span_ms=SPAN_MS)
+                slice_ = members.piled_up(lambda s=placed: fill(lab.kafka, topic, s))  # type: ignore[misc]
+                bare = lab.bare_poll(topic, slice_.spans)
+                costs[shape].append((slice_.microseconds, 1e6 * bare / slice_.events))
+        members.close()
+
+
+def _starts() -> Iterator[int]:
+    """Yield event times of slices, one after the other, all in one bucket of a day."""
+    at_ms = START_MS
+    while True:
+        yield at_ms
+        at_ms += SPAN_MS
+
+
+def _told(shape: Shape) -> str:
+    return (
+        f"{shape.events:,} events: {shape.genres:,} genres, {shape.per_event} an event, "
+        f"{shape.value_bytes:,} bytes, {shape.partitions} partitions"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A deployment's memory: Redis bytes by genres, the consumer's MB over time."""
+
+    redis_bytes: float
+    genres: int
+    series: tuple[tuple[float, float], ...]
+    grown: float
+
+
+def _memory(lab: Lab) -> Memory:
+    lab.step("an hour of event time at 60 times its speed: memory")
+    bucket_seconds = 10
+    options = {"bucket_seconds": bucket_seconds, "window_buckets": WINDOW_BUCKETS}
+    with lab.deployment(partitions=8, **options) as d:
+        members = Members(d, 1)
+        members.wait_for_model()
+        # An hour of past first: the window is full before the hour that is measured.
+        simulate(d, 100_000, START_MS, rate=30)
+        members.wait_for_applied(100_000)
+        members.wait_for_buckets(WINDOW_BUCKETS)
+        start_ms = max(members.store.read_progress().watermarks.values()) + 60_000
+        with MemorySeries(members.processes[0]) as series:
+            simulate(d, 600_000, start_ms, "--speed=60", rate=167)
+            members.wait_for_applied(700_000)
+        genres = len(members.store.read_genres())
+        kept = len(members.store.read_window().starts_ms)
+        used = redis_bytes(lab.redis, d.settings.app)
+        members.close()
+    tenth = max(1, len(series.points) // 10)
+    after = statistics.median(mb for _, mb in series.points[-tenth:])
+    before = statistics.median(mb for _, mb in series.points[tenth : 2 * tenth])
+    per_cell = used / (genres * min(kept, WINDOW_BUCKETS))
+    return Memory(per_cell, genres, series.thinned(), after / before)
+
+
+def redis_bytes(url: str, app: str) -> int:
+    """Return `MEMORY USAGE` of every key of a deployment."""
+    with redis.Redis.from_url(url) as client:
+        keys = list(client.scan_iter(match=f"{{genrecast:{app}}}*", count=1000))
+        return sum(int(client.memory_usage(key, samples=0) or 0) for key in keys)
+
+
+def _part(varied: list[Range], costs: Costs, memory: Memory | None) -> Part:
+    ratios, rows, series = [], [], {}
+    for one in varied:
+        medians = {at: _median(costs[shape], 0) for at, shape in one.shapes}
+        bare = {at: _median(costs[shape], 1) for at, shape in one.shapes}
+        ratios.append(_flatness(one, medians, costs))
+        first = next(iter(medians))
+        series[one.says] = tuple((float(at), us / medians[first]) for at, us in medians.items())
+        rows += [
+            (f"{at:,} {one.says}", us, us / medians[first], bare[at], us / bare[at])
+            for at, us in medians.items()
+        ]
+    columns = ("", "CPU µs an event", "over the first", "bare poll(), µs", "over bare poll()")
+    plots = [_cost_plot(series)]
+    if memory is not None:
+        ratios += _memory_ratios(memory)
+        title = "Memory of the consumer over an hour of event time, 60 times as fast"
+        points = {"resident memory": memory.series}
+        plots.append(Plot("lines", title, "seconds", "MB", points))
+    return Part(
+        "growth", "Growth", HOW, tuple(ratios),
+        (Table("What one event costs", columns, tuple(rows)),), tuple(plots),
+    )  # fmt: skip
+
+
+def _median(rounds: list[tuple[float, float]], which: int) -> float:
+    return statistics.median(one[which] for one in rounds)
+
+
+def _flatness(one: Range, medians: dict[int, float], costs: Costs) -> Ratio:
+    first, last = one.shapes[0], one.shapes[-1]
+    says = f"an event's CPU with {last[0]:,} {one.says}, over {first[0]:,}"
+    wanted = None if one.name == "bytes" else WANTED_RATIO
+    noise = max(spread_of([us for us, _ in costs[shape]]) for _, shape in one.shapes)
+    largest = max(medians.values()) if wanted else medians[last[0]]
+    return Ratio(f"growth.{one.name}", says, largest / medians[first[0]], "lower", wanted, noise)
+
+
+def _memory_ratios(memory: Memory) -> list[Ratio]:
+    says = f"Redis bytes per genre and bucket, all keys, {memory.genres} genres"
+    return [
+        Ratio(
+            "growth.redis_bytes", says, memory.redis_bytes, "lower", WANTED_REDIS_BYTES,
+            is_ratio=False,
+        ),
+        Ratio(
+            "growth.memory", "consumer's memory at an hour's end, over its beginning",
+            memory.grown, "lower", 1.05,
+        ),
+    ]  # fmt: skip
+
+
+def _cost_plot(series: dict[str, tuple[tuple[float, float], ...]]) -> Plot:
+    title = "Growth: CPU of an event, over that of the smallest"
+    return Plot("lines", title, "how many", "times", series, log="x", line=WANTED_RATIO)
