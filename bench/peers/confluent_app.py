@@ -12,14 +12,14 @@ from collections import Counter
 from confluent_kafka import Consumer
 
 from bench.peers.click_model import Click
-from bench.peers.meter import BUCKET_MS, Meter
+from bench.peers.meter import BUCKET_MS, Meter, run_name
 
 
 def main(bootstrap: str, topic: str, events: str, out: str) -> None:
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
-            "group.id": f"{topic}-confluent",
+            "group.id": run_name(out),
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
         }

@@ -15,12 +15,12 @@ from typing import Any
 import faust
 from faust.models.fields import StringField
 
-from bench.peers.meter import BUCKET_MS, CLOSER, Meter
+from bench.peers.meter import BUCKET_MS, CLOSER, Meter, run_name
 
 BOOTSTRAP, TOPIC, EVENTS, OUT = sys.argv[1:5]
 
 app = faust.App(
-    f"{TOPIC}-faust",
+    run_name(OUT),
     broker=f"kafka://{BOOTSTRAP}",
     topic_partitions=1,
     datadir=tempfile.mkdtemp(prefix="bench-faust-"),

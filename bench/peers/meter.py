@@ -17,6 +17,11 @@ Counts = Iterable[tuple[str, int, int]]
 """Genre, bucket start in epoch ms, events."""
 
 
+def run_name(out: str) -> str:
+    """Return a name that no other run has: committed offsets and state of another are not ours."""
+    return f"bench-{Path(out).parent.name}"
+
+
 class Meter:
     """CPU seconds of this process, all its threads, from `begin` to `end`."""
 

@@ -16,7 +16,7 @@ from typing import Any
 from quixstreams import Application
 
 from bench.peers.click_model import Click
-from bench.peers.meter import BUCKET_MS, CLOSER, Meter
+from bench.peers.meter import BUCKET_MS, CLOSER, Meter, run_name
 
 
 def event_time(value: Any, _headers: Any, _timestamp: float, _type: Any) -> int:
@@ -26,7 +26,7 @@ def event_time(value: Any, _headers: Any, _timestamp: float, _type: Any) -> int:
 def main(bootstrap: str, topic: str, events: str, out: str) -> None:
     app = Application(
         broker_address=bootstrap,
-        consumer_group=f"{topic}-quix",
+        consumer_group=run_name(out),
         auto_offset_reset="earliest",
         state_dir=tempfile.mkdtemp(prefix="bench-quix-"),
         loglevel="WARNING",
