@@ -9,13 +9,15 @@ from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
+from kafka import TopicPartition
 from kafka import errors as kafka_errors
-from kafka.partitioner.default import murmur2
 from numpy.typing import NDArray
 
+from contracts import kafka_bulk as bulk
 from contracts.clock import wall_clock_ms
+from contracts.kafka_batches import build_bodies, record_sizes
+from contracts.kafka_keys import KeyPartitions
 from contracts.settings import Settings
-from producer_sim import bulk
 from producer_sim.connection import (
     BATCH_BYTES,
     MAX_REQUEST_BYTES,
@@ -28,7 +30,6 @@ from producer_sim.connection import (
 )
 from producer_sim.handed import HandedBatch, HandedSingles, Outcome, Rows
 from producer_sim.outgoing import Outgoing
-from producer_sim.record_batches import build_bodies, record_sizes
 from producer_sim.truth import Acknowledged, Truth
 
 __all__ = ["Acknowledgement", "ClickSender", "SendError", "StoppedError"]
@@ -88,7 +89,7 @@ class ClickSender:
         self._patience = Patience(stop)
         self._pending: dict[int, deque[HandedBatch | HandedSingles]] = {}
         self._unacknowledged_bytes = 0
-        self._partition_of: dict[bytes, int] = {}
+        self._partitions = KeyPartitions(0)
         self._producer: Any = None
         self.unacknowledged = 0
         self.partition_count = 0
@@ -115,6 +116,7 @@ class ClickSender:
                     "--create-topics; waiting"
                 )
                 self._patience.pause(1.0)
+        self._partitions = KeyPartitions(self.partition_count)
         self._producer = self._patience.retrying(where, lambda: make_producer(self._settings))
         # Whoever queues batches below `send` has to make the topic known to the client.
         topic = self._settings.topic_clicks
@@ -127,12 +129,7 @@ class ClickSender:
 
     def partition_for(self, key: bytes) -> int:
         """Return a key's partition, the same that every Kafka client would choose."""
-        known = self._partition_of.get(key)
-        if known is None:
-            if len(self._partition_of) >= 1_000_000:
-                self._partition_of.clear()
-            known = self._partition_of[key] = (murmur2(key) & 0x7FFFFFFF) % self.partition_count
-        return known
+        return self._partitions.of(key)
 
     def send(self, outgoing: Outgoing) -> None:
         """Hand over records; waits while too many are unacknowledged.
@@ -240,7 +237,7 @@ class ClickSender:
         topic = self._settings.topic_clicks
         for body in build_bodies(keys, values, BATCH_BYTES):
             rows = rows_of(slice(body.first, body.first + body.count))
-            batch = bulk.hand_over(self._producer, topic, partition, body, now_ms)
+            batch = bulk.hand_over(self._producer, TopicPartition(topic, partition), body, now_ms)
             self._note(partition, HandedBatch(rows, batch))
 
     def _send_each(

@@ -1,6 +1,7 @@
 """The forecaster's producer against a broker that hangs in the middle of a transaction."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -8,16 +9,19 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from kafka import KafkaAdminClient, KafkaConsumer
+from kafka.producer.producer_batch import ProducerBatch
 
 from consumer.broker.journal import Journal
 from consumer.broker.publisher import Publisher
 from consumer.broker.topics import Topics
 from consumer.errors import FencedError
 from contracts.settings import Settings
-from stack.runner import Stack
+from stack.runner import Endpoints, Stack
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
 
@@ -49,19 +53,32 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def options(stack: Stack) -> Iterator[dict[str, object]]:
-    unique = uuid.uuid4().hex[:8]
     made: dict[str, object] = {
-        "app": unique,
         "kafka_bootstrap": stack.kafka.bootstrap,
         "transaction_timeout_seconds": 3,
-        **{f"topic_{name}": f"{unique}-{name}" for name in ("clicks", "forecasts", "buckets")},
-        **{f"topic_{name}": f"{unique}-{name}" for name in ("late", "dead_letter")},
     }
-    topics = Topics(Settings.model_validate(made))
+    yield with_topics(made).model_dump(include=made.keys() | NAMES)
+    stack.kafka.resume()
+
+
+NAMES = frozenset(
+    {"app", *(f"topic_{n}" for n in ("clicks", "forecasts", "buckets", "late", "dead_letter"))}
+)
+
+
+def with_topics(made: dict[str, object], configs: dict[str, str] | None = None) -> Settings:
+    """Make a deployment's topics, `configs` for its forecasts; return its settings."""
+    unique = uuid.uuid4().hex[:8]
+    names = {name: f"{unique}-{name}" for name in NAMES}
+    settings = Settings.model_validate({**names, **made})
+    if configs:
+        with closing(KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)) as admin:
+            topic = {"num_partitions": 3, "configs": configs}
+            admin.create_topics({settings.topic_forecasts: topic}, wait_for_metadata=True)
+    topics = Topics(settings)
     topics.make_missing(with_clicks=True)
     topics.close()
-    yield made
-    stack.kafka.resume()
+    return settings
 
 
 def record_of(bucket_ms: int) -> bytes:
@@ -80,13 +97,13 @@ def publish(publisher: Publisher, bucket_ms: int) -> None:
 
 def freeze_at_commit(publisher: Publisher, broker_pid: int) -> None:
     """Have the broker stop when everything is sent and acknowledged, before the commit."""
-    flush: Callable[..., None] = publisher._producer.flush
+    commit: Callable[[], None] = publisher._commit
 
-    def flush_and_freeze(timeout: float | None = None) -> None:
-        flush(timeout=timeout)
+    def freeze_and_commit() -> None:
         os.kill(broker_pid, signal.SIGSTOP)
+        commit()
 
-    publisher._producer.flush = flush_and_freeze
+    publisher._commit = freeze_and_commit  # type: ignore[method-assign]
 
 
 def test_a_commit_that_hangs_ends_as_unknown_and_the_next_forecaster_goes_on(
@@ -151,3 +168,77 @@ def test_a_producer_that_hangs_does_not_keep_its_process_from_ending(
     )
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith("consumer.errors.FencedError")
+
+
+@pytest.fixture
+def shared(services: Endpoints) -> Settings:
+    """A deployment's topics on the broker of all tests."""
+    return with_topics({"kafka_bootstrap": services.kafka_bootstrap})
+
+
+def forecasts_of(genres: int, size: int) -> list[tuple[str, bytes]]:
+    return [
+        (f"genre {g}", json.dumps({"genre": g, "pad": "x" * size}).encode()) for g in range(genres)
+    ]
+
+
+def read_committed(settings: Settings, count: int) -> dict[int, list[tuple[bytes, bytes]]]:
+    """Return keys and values of the forecast topic by partition, once there are so many."""
+    found: dict[int, list[tuple[bytes, bytes]]] = {}
+    with KafkaConsumer(
+        settings.topic_forecasts,
+        bootstrap_servers=settings.kafka_bootstrap,
+        group_id=None,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        metadata_max_age_ms=1_000,
+    ) as consumer:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while sum(map(len, found.values())) < count:
+            assert time.monotonic() < deadline, f"{sum(map(len, found.values()))} of {count}"
+            for tp, records in consumer.poll(timeout_ms=500).items():
+                found.setdefault(tp.partition, []).extend((r.key, r.value) for r in records)
+    return found
+
+
+def test_batches_and_single_sends_leave_the_same_topic(shared: Settings) -> None:
+    single = with_topics({"kafka_bootstrap": shared.kafka_bootstrap})
+    forecasts = forecasts_of(500, 1_000)
+    topics = []
+    for settings, takes_batches in ((shared, True), (single, False)):
+        publisher = Publisher(settings)
+        publisher._takes_batches &= takes_batches
+        assert publisher._takes_batches == takes_batches
+        publisher.publish(0, forecasts, record_of(0))
+        publisher.close()
+        topics.append(read_committed(settings, len(forecasts)))
+    assert topics[0] == topics[1]
+
+
+def test_a_topic_that_takes_small_batches_only_gets_them_in_parts(services: Endpoints) -> None:
+    settings = with_topics(
+        {"kafka_bootstrap": services.kafka_bootstrap}, {"max.message.bytes": "20000"}
+    )
+    publisher = Publisher(settings)
+    forecasts = forecasts_of(300, 1_000)
+    for bucket in range(3):
+        publisher.publish(bucket * BUCKET_MS, forecasts, record_of(bucket * BUCKET_MS))
+    publisher.close()
+    found = [pair for pairs in read_committed(settings, 900).values() for pair in pairs]
+    assert sorted(found) == sorted([(g.encode(), value) for g, value in forecasts] * 3)
+
+
+def test_another_client_gets_its_forecasts_one_by_one_and_that_is_said(
+    shared: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ProducerBatch, "done", lambda self, base_offset: None)
+    with caplog.at_level(logging.WARNING, "consumer.broker.publisher"):
+        publisher = Publisher(shared)
+    monkeypatch.undo()
+    publisher.publish(0, forecasts_of(5, 10), record_of(0))
+    publisher.close()
+    assert sum(map(len, read_committed(shared, 5).values())) == 5
+    said = [r.getMessage() for r in caplog.records if r.name == "consumer.broker.publisher"]
+    assert said == [
+        "forecasts are sent one by one, slowly: ProducerBatch.done takes other arguments"
+    ]

@@ -10,8 +10,8 @@ from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchB
 from kafka.record.memory_records import MemoryRecords
 
 from contracts.events import ClickEvent
+from contracts.kafka_batches import Producer, build_bodies, record_sizes, seal_batch
 from producer_sim.genres import GenreProfile
-from producer_sim.record_batches import Producer, build_bodies, record_sizes, seal_batch
 from producer_sim.skew import Skew, SkewPlan
 from producer_sim.traffic import ACTIONS, Clicks, Traffic
 from producer_sim.wire import Renderer
