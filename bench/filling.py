@@ -27,6 +27,9 @@ CHUNK: Final = 5_000
 FAULTS: Final = ("--disorder-seconds=4", "--late=0.01", "--duplicates=0.01", "--malformed=0.005")
 """Traffic as it comes, options of the simulator."""
 
+BLOCK: Final = 500
+"""Events that go to one partition together: batches are of one size however many partitions."""
+
 PADDING: Final = ',"note":"'
 """Begin of the field that fills an event up."""
 
@@ -43,7 +46,7 @@ class Shape:
         genres: How many there are; the n-th is clicked 1/n as often as the first.
         per_event: Genres of one event.
         value_bytes: Size of an event as JSON; under 101 it comes out larger.
-        partitions: Events go round over them.
+        partitions: Blocks of events go round over them.
         start_ms: Event time of the first.
         span_ms: Event time from the first to the last.
     """
@@ -97,7 +100,7 @@ def fill(kafka: str, topic: str, shape: Shape) -> None:
         some = list(itertools.islice(events, CHUNK))
         numbers = np.arange(begin, begin + len(some))
         nothing = np.zeros(len(some), np.int64)
-        partitions = numbers % shape.partitions
+        partitions = numbers // BLOCK % shape.partitions
         sender.send(Outgoing([None] * len(some), some, partitions, nothing, nothing + NO_EVENT))
     sender.flush(60)
     sender.close()

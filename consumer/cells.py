@@ -6,7 +6,7 @@ genres: there are few groups, and the work for one event does not know how many 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 from operator import attrgetter
 from typing import Final, Self
 
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from consumer.decode import Click, Events
 from contracts.measures import MEASURE_COUNT
+from state.cells import BucketCells, CellTable
 
 Integers = NDArray[np.int64]
-Cells = dict[tuple[int, str], tuple[int, ...]]
 
 LARGE_TABLE: Final = 65_536
 """Largest table of all groups that might be, entries; where more might be, they are sorted."""
@@ -54,33 +54,27 @@ class Groups:
         numbers, group_of = _distinct(
             bucket_of * len(list_ids) + list_of, len(starts_ms) * len(list_ids)
         )
-        genre_lists = [events.genre_lists[at] for at in list_ids.tolist()]
+        genre_lists = [*map(events.genre_lists.__getitem__, list_ids.tolist())]
         return cls(starts_ms.tolist(), genre_lists, numbers, group_of)
 
-    def has_more_cells(self, than: int) -> bool:
-        """Say whether more (bucket, genre) pairs occur."""
-        buckets, lists = np.divmod(self.numbers, len(self.genre_lists))
-        sizes = np.array([len(genres) for genres in self.genre_lists], np.int64)
-        if int(sizes[lists].sum()) <= than:
-            return False
-        genres_of = map(self.genre_lists.__getitem__, lists.tolist())
-        held = zip(buckets.tolist(), genres_of, strict=True)
-        return len({(bucket, genre) for bucket, genres in held for genre in genres}) > than
-
-    def cells(self, events: Events) -> Cells:
+    def cells(self, events: Events) -> CellTable:
         """Return the sums of the events' measures, by bucket and genre."""
         sums = _sums(events.clicks, self.group_of, len(self.numbers))
-        names: dict[str, int] = {}
-        ids_of = [[names.setdefault(g, len(names)) for g in genres] for genres in self.genre_lists]
+        names, ids_of = _numbered(self.genre_lists)
         buckets, lists = np.divmod(self.numbers, len(ids_of))
-        if len(names) == len(ids_of) and max(map(len, ids_of)) == 1:
+        if max(map(len, ids_of)) == 1:
             genre_of = lists
         else:
             buckets, genre_of, sums = _spread(buckets, lists, sums, ids_of)
-        genres = list(names)
-        starts = map(self.starts_ms.__getitem__, buckets.tolist())
-        keys = zip(starts, map(genres.__getitem__, genre_of.tolist()), strict=True)
-        return dict(zip(keys, map(tuple, sums.T.tolist()), strict=True))
+        genres = [*map(names.__getitem__, genre_of.tolist())]
+        borders = np.searchsorted(buckets, np.arange(len(self.starts_ms) + 1)).tolist()
+        rows = np.ascontiguousarray(sums.T)
+        return CellTable(
+            [
+                BucketCells(start_ms, genres[first:last], rows[first:last])
+                for start_ms, (first, last) in zip(self.starts_ms, pairwise(borders), strict=True)
+            ]
+        )
 
 
 def cuts(events: Events, buckets_ms: Integers, max_cells: int) -> list[int]:
@@ -88,18 +82,33 @@ def cuts(events: Events, buckets_ms: Integers, max_cells: int) -> list[int]:
 
     One event stays whole, however many genres it has.
     """
-    size = len(events)
-    if size <= 1 or not Groups.of(events, buckets_ms).has_more_cells(max_cells):
+    if not len(events):
         return []
-    middle = size // 2
-    before = cuts(events[:middle], buckets_ms[:middle], max_cells)
-    after = cuts(events[middle:], buckets_ms[middle:], max_cells)
-    return [*before, middle, *(middle + cut for cut in after)]
+    groups = Groups.of(events, buckets_ms)
+    names, ids_of = _numbered(groups.genre_lists)
+    if len(groups.starts_ms) * len(names) <= max_cells:
+        return []
+    buckets, lists = np.divmod(groups.numbers[groups.group_of], len(ids_of))
+    sizes, genre_of = _flat(ids_of, lists)
+    cell_of = np.repeat(buckets, sizes) * len(names) + genre_of
+    event_of = np.repeat(np.arange(len(events)), sizes)
+    found, first = list[int](), 0
+    while True:
+        appearances = np.unique(cell_of[first:], return_index=True)[1]
+        if len(appearances) <= max_cells:
+            return found
+        # The event that would bring one cell too many begins the next piece.
+        one_too_many = first + int(np.partition(appearances, max_cells)[max_cells])
+        cut = max(int(event_of[one_too_many]), int(event_of[first]) + 1)
+        if cut == len(events):
+            return found
+        found.append(cut)
+        first = int(np.searchsorted(event_of, cut))
 
 
-def count_cells(events: Events, buckets_ms: Integers) -> Cells:
+def count_cells(events: Events, buckets_ms: Integers) -> CellTable:
     """Sum the measures of events per (bucket start ms, genre)."""
-    return Groups.of(events, buckets_ms).cells(events) if len(events) else {}
+    return Groups.of(events, buckets_ms).cells(events) if len(events) else CellTable(())
 
 
 def _distinct_in_runs(values: Integers) -> tuple[Integers, Integers]:
@@ -153,14 +162,27 @@ def _sums(clicks: Sequence[Click], group_of: Integers, size: int) -> Integers:
     return sums
 
 
+def _numbered(genre_lists: list[tuple[str, ...]]) -> tuple[list[str], list[list[int]]]:
+    """Return the genres of different lists, in order of appearance, and each list's indices."""
+    if max(map(len, genre_lists)) == 1:
+        return [genre for (genre,) in genre_lists], [[at] for at in range(len(genre_lists))]
+    names: dict[str, int] = {}
+    ids_of = [[names.setdefault(g, len(names)) for g in genres] for genres in genre_lists]
+    return list(names), ids_of
+
+
+def _flat(ids_of: list[list[int]], lists: Integers) -> tuple[Integers, Integers]:
+    """Return how many genres each of some lists has, and their indices one after the other."""
+    sizes = np.array([*map(len, ids_of)], np.int64)[lists]
+    chosen = chain.from_iterable(map(ids_of.__getitem__, lists.tolist()))
+    return sizes, np.fromiter(chosen, np.int64, int(sizes.sum()))
+
+
 def _spread(
     buckets: Integers, lists: Integers, sums: Integers, ids_of: list[list[int]]
 ) -> tuple[Integers, Integers, Integers]:
     """Add each group's sums to every genre of its list; return buckets, genres, sums of cells."""
-    sizes = np.array([len(ids) for ids in ids_of], np.int64)[lists]
-    genre_of = np.fromiter(
-        chain.from_iterable(map(ids_of.__getitem__, lists.tolist())), np.int64, int(sizes.sum())
-    )
+    sizes, genre_of = _flat(ids_of, lists)
     genre_count = int(genre_of.max()) + 1
     numbers, cell_of = np.unique(
         np.repeat(buckets, sizes) * genre_count + genre_of, return_inverse=True

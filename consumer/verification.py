@@ -17,7 +17,7 @@ from consumer.cells import count_cells
 from contracts.forecasts import BucketRecord, ReplayPoint
 from contracts.measures import MEASURE_COUNT, MEASURES, OTHER_GENRE
 from contracts.moments import moment_text
-from state.store import Cell
+from state.cells import Cell
 
 SHOWN_DIFFERENCES: Final = 50
 """Differences told in words; further ones are only counted."""

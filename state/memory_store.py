@@ -10,13 +10,13 @@ import numpy as np
 from contracts.forecasts import BucketRecord
 from contracts.measures import MEASURE_COUNT, OTHER_GENRE
 from contracts.settings import Settings
+from state.cells import Cell
 from state.packing import pack_row, unpack_row
 from state.store import (
     LIVE_LAG_MS,
     SPARE_BUCKETS,
     ApplyOutcome,
     Batch,
-    Cell,
     DeploymentAbsentError,
     DeploymentMismatchError,
     Progress,

@@ -3,8 +3,7 @@
 import re
 import struct
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -21,10 +20,9 @@ CELL_BYTES: Final = _CELL.size
 """Bytes of a packed cell."""
 
 
-def pack_cells(cells: Iterable[Sequence[int]]) -> bytes:
-    """Pack cells, one after the other."""
-    numbers = list(chain.from_iterable(cells))
-    return struct.pack(f"<{len(numbers)}q", *numbers)
+def pack_cells(cells: NDArray[np.int64]) -> bytes:
+    """Pack cells (n, M), one after the other."""
+    return np.ascontiguousarray(cells).astype("<i8", copy=False).tobytes()
 
 
 def unpack_cell(packed: bytes) -> tuple[int, ...]:

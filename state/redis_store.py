@@ -2,8 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from itertools import groupby
-from operator import itemgetter
 from typing import Any, Final, Literal, NoReturn
 
 import numpy as np
@@ -12,6 +10,7 @@ import orjson
 from contracts.forecasts import SCHEMA_VERSION, BucketRecord
 from contracts.measures import MEASURE_COUNT
 from contracts.settings import Settings
+from state.cells import Cell, CellTable
 from state.packing import (
     pack_cells,
     pack_row,
@@ -27,7 +26,6 @@ from state.store import (
     SPARE_BUCKETS,
     ApplyOutcome,
     Batch,
-    Cell,
     DeploymentAbsentError,
     DeploymentMismatchError,
     Progress,
@@ -105,10 +103,9 @@ class RedisStore(Scripted):
         ]
         for bucket, ids in batch.event_ids.items():
             arguments += (bucket, ids)
-        for bucket, some in groupby(batch.cells, itemgetter(0)):
-            keys = list(some)
-            genres = "\n".join([genre for _, genre in keys])  # no genre has control characters
-            arguments += (bucket, genres, pack_cells(map(batch.cells.__getitem__, keys)))
+        for own in CellTable.of(batch.cells).buckets:
+            genres = "\n".join(own.genres)  # no genre has control characters
+            arguments += (own.bucket_ms, genres, pack_cells(own.sums))
         reply = self._run("apply", _KEYS[:9], arguments)
         kind = reply[0].decode()
         if kind == "moved":

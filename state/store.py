@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.forecasts import BucketRecord
+from state.cells import Cell, Cells
 
 LIVE_LAG_MS: Final = 60_000
 """A record whose event time is at most so far behind its timestamp is live, not a replay, ms."""
@@ -15,9 +16,6 @@ LIVE_LAG_MS: Final = 60_000
 SPARE_BUCKETS: Final = 64
 """Closed buckets kept beyond the window, buckets: a saved state up to so many buckets old is
 advanced again over windows as long as those it had the first time, so it comes out the same."""
-
-Cell = tuple[int, ...]
-"""The numbers of one (bucket, genre), in the order of `contracts.measures.MEASURES`."""
 
 
 class StoreError(Exception):
@@ -64,7 +62,7 @@ class Batch:
     watermark_before_ms: int | None = None
     watermark_ms: int | None = None
     front: tuple[int, int] | None = None
-    cells: Mapping[tuple[int, str], Sequence[int]] = field(default_factory=dict)
+    cells: Cells = field(default_factory=dict)
     event_ids: Mapping[int, bytes] = field(default_factory=dict)
     counted: int = 0
     late: int = 0

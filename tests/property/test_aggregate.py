@@ -6,7 +6,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.aggregate import aggregate_records
+from consumer.aggregate import aggregate_pieces, aggregate_records
 from contracts.buckets import bucket_start, is_late
 from tests.unit.consumer.test_aggregate import SETTINGS, A, Rec, click
 
@@ -59,3 +59,29 @@ def by_the_rule(
         reached = min(event_ms, stamp_ms) - SETTINGS.max_out_of_orderness_ms
         watermark = reached if watermark is None else max(watermark, reached)
     return cells, late, dead
+
+
+lists = st.lists(st.sampled_from("abcdef"), min_size=1, max_size=4, unique=True)
+
+
+@given(
+    drawn=st.lists(st.tuples(st.integers(0, 80_000), lists), max_size=40),
+    max_cells=st.integers(1, 12),
+)
+def test_pieces_are_small_and_count_what_the_whole_counts(
+    drawn: list[tuple[int, list[str]]], max_cells: int
+) -> None:
+    log = [
+        click(i, A + at, "|".join(genres), stamp=A + 80_000) for i, (at, genres) in enumerate(drawn)
+    ]
+    given = {"partition": 0, "span": (0, len(log)), "watermark_ms": None, "settings": SETTINGS}
+    whole = aggregate_records(log, **given)  # type: ignore[arg-type]
+    pieces = aggregate_pieces(log, max_cells=max_cells, **given)  # type: ignore[arg-type]
+    cells: collections.Counter[tuple[int, str]] = collections.Counter()
+    for piece in pieces:
+        assert len(piece.batch.cells) <= max_cells or piece.batch.counted == 1
+        cells.update({key: cell[0] for key, cell in piece.batch.cells.items()})
+    assert cells == {key: cell[0] for key, cell in whole.batch.cells.items()}
+    spans = [(piece.batch.expected_offset, piece.batch.next_offset) for piece in pieces]
+    assert [0, *(end for _, end in spans)] == [*(begin for begin, _ in spans), len(log)]
+    assert sum(len(piece.late) for piece in pieces) == len(whole.late)

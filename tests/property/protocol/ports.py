@@ -10,10 +10,10 @@ from consumer.broker.source import OffsetGapError
 from consumer.errors import BrokerUnavailableError, FencedError
 from consumer.records import Record
 from contracts.forecasts import BucketRecord
+from state.cells import Cell
 from state.store import (
     ApplyOutcome,
     Batch,
-    Cell,
     Progress,
     SavedState,
     Sealed,
