@@ -16,8 +16,8 @@ from bench.spread import spread_of
 HOW: Final = (
     "CPU of one `genrecast consume` per event, whole process, over slices that piled up while it "
     "was stopped; one thing is varied at a time from 8 partitions, 10 genres (the n-th is clicked "
-    "1/n as often as the first), one genre an event, 150 bytes, 500 records a batch, in turns. No bucket closes "
-    "inside a slice: this is the cost of an event, and that of a close is above. The same "
+    "1/n as often as the first), one genre an event, 150 bytes, 500 records a batch, in turns. "
+    "No bucket closes inside a slice: this is the cost of an event, and that of a close is above. The same "
     "records are read by a bare `poll()`, which shows what larger records cost in the client "
     "alone. Redis bytes are `MEMORY USAGE` of every key of a deployment whose window is full of "
     "the simulator's traffic, every measure in it, over genres times buckets; its consumer's "
