@@ -92,8 +92,11 @@ class Loop:
         applied = self._apply_all(pieces)
         if polled:
             self.last_record_at = self.monotonic()
-        self._skip_control_records(progress, set(polled) | moved)
-        if self._idleness.is_due():
+        is_due = self._idleness.is_due()
+        # Asking the client for a position costs as much as many records: not while there are some.
+        if is_due or not polled:
+            self._skip_control_records(progress, set(polled) | moved)
+        if is_due:
             metrics.show_progress(progress, self.positions, self.wall_ms())
             self._idleness.renew(progress, self.positions)
         self._pause_ahead(progress)
