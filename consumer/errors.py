@@ -5,6 +5,10 @@ class BrokerUnavailableError(Exception):
     """Kafka does not answer, or not now: back off, positions unchanged."""
 
 
+class TopicMissingError(BrokerUnavailableError):
+    """A topic is not there, or not yet."""
+
+
 class BrokerRefusedError(Exception):
     """Kafka refuses us a topic, a group or a transaction: say which right is missing."""
 
