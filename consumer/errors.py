@@ -14,7 +14,16 @@ class BrokerRefusedError(Exception):
 
 
 class DeadLetterRatioError(Exception):
-    """Too many records are no events: pause, positions unchanged, until somebody decides."""
+    """Too many records are no events: pause, positions unchanged, until the producer is mended.
+
+    Attributes:
+        partition: Where they are.
+        offset: From which offset on.
+    """
+
+    def __init__(self, told: str, partition: int, offset: int) -> None:
+        super().__init__(told)
+        self.partition, self.offset = partition, offset
 
 
 class FencedError(Exception):

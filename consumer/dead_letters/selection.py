@@ -12,7 +12,7 @@ from contracts.settings import Settings
 LAST_OFFSET: Final = 2**63 - 1
 """The largest offset there can be."""
 
-_RANGE: Final = re.compile(r"(?P<first>[0-9]{1,18})?(?P<dash>-)?(?P<last>[0-9]{1,18})?")
+_RANGE: Final = re.compile(r"([0-9]{1,18})|([0-9]{1,18})?-([0-9]{1,18})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,11 @@ class OffsetRange:
             ValueError: It means none.
         """
         found = _RANGE.fullmatch(text)
-        if not found or not (found["first"] or found["last"]):
+        if not found or text == "-":
             raise ValueError(f"{text!r} is no range of offsets such as 7, 7-9, 7- or -9")
-        first = int(found["first"] or 0)
-        last = int(found["last"] or LAST_OFFSET) if found["dash"] else first
+        only, begin, end = found.groups()
+        first = int(only or begin or 0)
+        last = int(only or end or LAST_OFFSET)
         if last < first:
             raise ValueError(f"{text!r} ends before it begins")
         return cls(first, last)
