@@ -11,6 +11,7 @@ from kafka import TopicPartition
 
 from consumer.cli import EXIT_FAILED
 from feed.client import ForecastFeed
+from feed.status import read_status
 from stack.ports import HOST, pick_port
 from tests.faults.lab import Lab
 from tests.faults.trial import TRAFFIC, Trial, click
