@@ -52,9 +52,9 @@ class DeadLetterLimit:
         records, dead = self._records + batch.records, self._dead_letters + batch.dead_letters
         metrics.DEAD_LETTER_RATIO.set(dead / records)
         raise DeadLetterRatioError(
+            f"standing still at partition {batch.partition}, from offset {batch.expected_offset}: "
             f"{dead:,} of the last {records:,} records are dead letters, more than "
-            f"GENRECAST_DEAD_LETTER_MAX_RATIO={self.max_ratio:g} allows (partition "
-            f"{batch.partition}, from offset {batch.expected_offset}): mend the producer, or "
+            f"GENRECAST_DEAD_LETTER_MAX_RATIO={self.max_ratio:g} allows; mend the producer, or "
             "raise the limit to send them to the dead-letter topic",
             batch.partition,
             batch.expected_offset,

@@ -1,7 +1,7 @@
 """Dead letters as people read them; what producers wrote reaches the terminal escaped."""
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import click
@@ -35,8 +35,10 @@ _KEPT = (
 
 def show_listing(listing: Listing) -> None:
     """Print a listing to stdout."""
-    columns = ("reason", "letters", "sent again", "partitions", "first, last", "example")
+    columns = ("reason", "letters", "sent again", "partitions", "first, last (UTC)", "example")
     table = Table(*columns, box=None, header_style="bold")
+    for column in table.columns[1:]:
+        column.no_wrap = True
     for column in table.columns[1:3]:
         column.justify = "right"
     for name, kind in listing.ordered():
@@ -44,14 +46,27 @@ def show_listing(listing: Listing) -> None:
             Text(printable(name)),
             f"{kind.letters:,}",
             f"{kind.replayed:,}",
-            " ".join(map(str, sorted(kind.partitions))),
-            f"{moment_text(kind.first_ms)}\n{moment_text(kind.last_ms)}",
+            _ranges(kind.partitions),
+            "\n".join(moment_text(at).removesuffix(" UTC") for at in (kind.first_ms, kind.last_ms)),
             str(kind.example),
         )
     if listing.kinds:
         Console(highlight=False).print(table)
     copies = f", {listing.copies:,} copies" if listing.copies else ""
     click.echo(f"{listing.letters:,} dead letters{copies}, {listing.replayed:,} sent again")
+
+
+def _ranges(numbers: Iterable[int]) -> str:
+    """Return numbers as people write them.
+
+    >>> _ranges({0, 1, 2, 5, 7, 8})
+    '0-2 5 7-8'
+    """
+    runs: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        begin = runs.pop()[0] if runs and runs[-1][1] == number - 1 else number
+        runs.append((begin, number))
+    return " ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
 
 
 def show_letter(
@@ -138,7 +153,7 @@ def show_tally(tally: Tally, *, is_real: bool) -> None:
             click.echo(f"  {tally.outcomes[name]:>9,}  {meaning}")
     kept = [(name, meaning) for name, meaning in _KEPT if tally.outcomes[name]]
     if kept:
-        click.echo(f"{sum(tally.outcomes[name] for name, _ in kept):,} not")
+        click.echo(f"{sum(tally.outcomes[name] for name, _ in kept):,} not sent")
     for name, meaning in kept:
         click.echo(f"  {tally.outcomes[name]:>9,}  {meaning}")
         if name == "refused":

@@ -6,8 +6,9 @@ import time
 import urllib.error
 import urllib.request
 
+import orjson
 import pytest
-from kafka import TopicPartition
+from kafka import KafkaProducer, TopicPartition
 
 from consumer.cli import EXIT_FAILED
 from feed.client import ForecastFeed
@@ -105,11 +106,12 @@ def test_a_broken_producers_output_pauses_and_goes_aside_only_when_somebody_says
 def test_a_pause_for_dead_letters_is_told_everywhere_and_ends_when_the_producer_is_mended(
     trial: Trial,
 ) -> None:
-    broken, sound = 1_200, 600
+    broken, sound = 3_000, 600
     port = pick_port()
     trial.option("health_port", port)
     first = trial.consume()
-    trial.write((0, click(START_MS)), *((1, b"broken") for _ in range(broken)))
+    trial.write((0, click(START_MS)))
+    _write_all(trial, [b"broken"] * broken)
     trial.wait_for(lambda: bool(_paused(trial)), "the pause")
     assert "mend the producer" in _paused(trial)[1]
 
@@ -124,13 +126,22 @@ def test_a_pause_for_dead_letters_is_told_everywhere_and_ends_when_the_producer_
     assert "mend the producer" in (read_status(trial.settings).partitions[1].paused or "")
     assert _offset(trial, 1) < broken
 
-    trial.write(*((1, click(START_MS + n)) for n in range(sound)))
+    _write_all(trial, [orjson.dumps(click(START_MS + n)) for n in range(sound)])
     trial.wait_for_log("the producer is mended")
     trial.wait_for(lambda: _offset(trial, 1) == broken + sound, "all records")
     trial.wait_for(lambda: "dead_letters" not in _reasons(port), "readiness")
     assert not _paused(trial)
     outcome = trial.assert_exact()
     assert len(outcome.dead_letters) == broken
+
+
+def _write_all(trial: Trial, values: list[bytes]) -> None:
+    """Write values to partition 1, all at once."""
+    producer = KafkaProducer(bootstrap_servers=trial.settings.kafka_bootstrap, linger_ms=20)
+    for value in values:
+        producer.send(trial.settings.topic_clicks, value, partition=1)
+    producer.flush(timeout=60)
+    producer.close(timeout=5)
 
 
 def _paused(trial: Trial) -> dict[int, str]:
