@@ -60,14 +60,16 @@ class Selection:
     def takes(self, letter: Letter) -> bool:
         """Say whether a letter is meant."""
         at = letter.place
-        told = f"{letter.reason}\n{letter.kind}".casefold()
         return (
-            self.reason.casefold() in told
+            (not self.reason or self._is_reason(letter))
             and (not self.partitions or at.partition in self.partitions)
             and (self.since_ms is None or letter.put_aside_ms >= self.since_ms)
             and (self.until_ms is None or letter.put_aside_ms < self.until_ms)
             and (not self.offsets or any(r.first <= at.offset <= r.last for r in self.offsets))
         )
+
+    def _is_reason(self, letter: Letter) -> bool:
+        return self.reason.casefold() in f"{letter.reason}\n{letter.kind}".casefold()
 
     def bounds(self, log: TopicLog) -> tuple[dict[int, int], dict[int, int]]:
         """Return per partition where reading may begin, and before which offset it may end."""
