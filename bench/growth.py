@@ -17,11 +17,11 @@ HOW: Final = (
     "CPU of one `genrecast consume` per event, whole process, over slices that piled up while it "
     "was stopped; one thing is varied at a time from 8 partitions, 10 genres (the n-th is clicked "
     "1/n as often as the first), one genre an event, 150 bytes, 500 records a batch, in turns. "
-    "No bucket closes inside a slice: this is the cost of an event, and that of a close is above. The same "
-    "records are read by a bare `poll()`, which shows what larger records cost in the client "
-    "alone. Redis bytes are `MEMORY USAGE` of every key of a deployment whose window is full of "
-    "the simulator's traffic, every measure in it, over genres times buckets; its consumer's "
-    "memory is taken over an hour of event time at 60 times its speed."
+    "No bucket closes inside a slice: this is the cost of an event, and that of a close is "
+    "above. The same records are read by a bare `poll()`, which shows what larger records cost in "
+    "the client alone. Redis bytes are `MEMORY USAGE` of every key of a deployment whose window "
+    "is full of the simulator's traffic, every measure in it, over genres times buckets; "
+    "its consumer's memory is taken over an hour of event time at 60 times its speed."
 )
 
 BASE: Final = Shape(events=300_000, genres=10, value_bytes=150)

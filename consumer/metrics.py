@@ -21,6 +21,11 @@ RECORDS: Final = Counter(
     ["place"],
 )
 BUCKETS: Final = Counter("genrecast_buckets_published", "Buckets published by this member.")
+DEAD_LETTER_RATIO: Final = Gauge(
+    "genrecast_dead_letter_ratio",
+    "Share of dead letters among the last 10,000 records of this member; while it is paused for "
+    "them, those that it would take are among them.",
+)
 CLOSE_SECONDS: Final = Histogram(
     "genrecast_close_seconds",
     "From the seal of a bucket to its commit: step, transaction, state; seconds.",

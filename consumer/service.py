@@ -25,6 +25,7 @@ from consumer.errors import (
 from consumer.health import Readiness
 from consumer.lineup import Lineup
 from consumer.loop import Loop
+from consumer.mended import Mended
 from consumer.ports import Source
 from contracts.settings import Settings
 from model.artifact import ModelRefusedError
@@ -47,7 +48,6 @@ T = TypeVar("T")
 TRANSIENT: Final = (
     BrokerUnavailableError,
     BrokerRefusedError,
-    DeadLetterRatioError,
     StoreUnavailableError,
     StoreRefusedError,
 )
@@ -122,6 +122,10 @@ class Service:
     _published_at: float = 0.0
     _nothing_due_at: float = 0.0
     _fatal: list[Exception] = field(default_factory=list)
+    _mended: Mended = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._mended = Mended(self.settings)
 
     def run(self, *, create_topics: bool) -> None:
         """Consume until `stop` is set, or until idle.
@@ -202,13 +206,30 @@ class Service:
             applied = self._step(loop, source, store)
             if backoff.failures and not applied:
                 store.open()  # a full or demoted Redis still answers reads: only a write tells
+        except DeadLetterRatioError as error:
+            self.readiness.trouble("dead_letters", str(error))
+            self._wave_on_if_mended(loop, error)
+            backoff.pause()
+            return None
         except TRANSIENT as error:
             self.readiness.trouble("reading", str(error))
             backoff.pause()
             return None
         self.readiness.fine("reading")
-        backoff.reset()
+        # The turn after a refusal only goes back to where it stood: nothing has changed by that.
+        if not loop.is_refusing:
+            self.readiness.fine("dead_letters")
+            backoff.reset()
         return applied
+
+    def _wave_on_if_mended(self, loop: Loop, error: DeadLetterRatioError) -> None:
+        try:
+            end = self._mended.end_of_broken(error)
+        except TRANSIENT as trouble:
+            log.debug("looking whether the producer is mended: %s", trouble)
+            return
+        if end is not None:
+            loop.limit.wave_on(error.partition, end)
 
     def _is_all_closed(self, loop: Loop, idle: "Idle") -> bool:
         """Say whether closing, if it is ours, found nothing due after the last batch."""

@@ -8,7 +8,8 @@ import orjson
 
 from consumer.broker.journal import Journal
 from consumer.broker.topic_log import OnProgress, TopicLog
-from consumer.recount import aggregate_log
+from consumer.dead_letters.ledger import read_ledger
+from consumer.recount import aggregate_log, without_replayed
 from consumer.verification import (
     Differences,
     ForecastCheck,
@@ -74,7 +75,11 @@ def verify(settings: Settings, since_ms: int | None, progress: Progress) -> Veri
         ledger = open_ledger(journal, clicks.begins, since_ms, differences)
         recounted = Recounted(ledger)
         if ledger.buckets:
-            _recount(clicks, recounted, settings, progress("clicks"))
+            replayed = read_ledger(settings, progress("replayed")).of(settings.topic_clicks)
+            recounted.set_aside(replayed)
+            log = without_replayed(clicks.read(_offsets(ledger), progress("clicks")), replayed)
+            for partition, aggregate in aggregate_log(log, settings, _watermarks(ledger)):
+                recounted.fold(partition, aggregate)
     compare_counts(recounted, differences)
     for topic, wanted in (
         (settings.topic_late, recounted.late),
@@ -96,16 +101,12 @@ def verify(settings: Settings, since_ms: int | None, progress: Progress) -> Veri
     )
 
 
-def _recount(
-    clicks: TopicLog, recounted: Recounted, settings: Settings, on_progress: OnProgress
-) -> None:
-    begins = recounted.ledger.begins
-    watermarks = {p: point.watermark for p, point in begins.items()}
-    offsets = {p: point.offset for p, point in begins.items()}
-    for partition, aggregate in aggregate_log(
-        clicks.read(offsets, on_progress), settings, watermarks
-    ):
-        recounted.fold(partition, aggregate)
+def _offsets(ledger: Ledger) -> dict[int, int]:
+    return {p: point.offset for p, point in ledger.begins.items()}
+
+
+def _watermarks(ledger: Ledger) -> dict[int, int | None]:
+    return {p: point.watermark for p, point in ledger.begins.items()}
 
 
 def _places(
@@ -116,7 +117,7 @@ def _places(
     ledger = recounted.ledger
     if not ledger.buckets:
         return found
-    begins = {p: point.offset for p, point in ledger.begins.items()}
+    begins = _offsets(ledger)
     for headers in _headers(settings, topic, on_progress):
         if headers.get("genrecast-topic") != settings.topic_clicks.encode():
             continue

@@ -30,7 +30,7 @@ class Point:
     """Where a process can be hit.
 
     Attributes:
-        owner: Class of the method, as module:name.
+        owner: Class of the method, as module:name, or module of a function, as package:name.
         method: The method.
         is_after: Whether the method's effect is there already.
         counts: Whether a call counts, by its (self, arguments, result).
@@ -60,7 +60,7 @@ def _is_transactional(producer: Any, _arguments: tuple[Any, ...], _result: Any) 
 
 _STORE: Final = "state.redis_store:RedisStore"
 _PRODUCER: Final = "kafka:KafkaProducer"
-_PUBLISHER: Final = "consumer.broker.publisher:Publisher"
+_TRANSACTIONS: Final = "consumer.broker.transactions:Transactions"
 _SIDE: Final = "consumer.broker.side_topics:SideTopics"
 
 POINTS: Final = {
@@ -68,8 +68,9 @@ POINTS: Final = {
     "after-apply": Point(_STORE, "apply", True, _holds_events),
     "after-seal": Point(_STORE, "seal", True, _is_sealed),
     "between-sends": Point(_PRODUCER, "send", True, _is_transactional),
-    "inside-transaction": Point(_PUBLISHER, "_commit", False),
-    "after-publish": Point(_PUBLISHER, "_commit", True),
+    "between-batches": Point("contracts:kafka_bulk", "hand_over", True, _is_transactional),
+    "inside-transaction": Point(_TRANSACTIONS, "_commit", False),
+    "after-publish": Point(_TRANSACTIONS, "_commit", True),
     "after-commit": Point(_STORE, "commit", True),
     "after-fence": Point(_PRODUCER, "init_transactions", True),
     "before-restore": Point(_STORE, "restore", False),
@@ -114,7 +115,7 @@ def wrap(name: str, passing: int, do: Callable[[], None]) -> None:
             return method(self, *arguments, **named)
         result = method(self, *arguments, **named)
         if point.counts(self, arguments, result) and next(passings) == passing:
-            if name == "between-sends":
+            if name in ("between-sends", "between-batches"):
                 self.flush()  # what is sent so far is on the topic, its transaction open
             do()
         return result

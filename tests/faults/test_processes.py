@@ -29,7 +29,7 @@ def writings(outcome: Outcome) -> collections.Counter[tuple[bytes, bytes]]:
         "before-apply:5",
         "after-apply:5",
         "after-seal:4",
-        "between-sends:30",
+        "between-batches:12",
         "inside-transaction:4",
         "after-publish:4",
         "after-commit:4",

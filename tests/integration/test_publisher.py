@@ -97,13 +97,14 @@ def publish(publisher: Publisher, bucket_ms: int) -> None:
 
 def freeze_at_commit(publisher: Publisher, broker_pid: int) -> None:
     """Have the broker stop when everything is sent and acknowledged, before the commit."""
-    commit: Callable[[], None] = publisher._commit
+    transactions = publisher._transactions
+    commit: Callable[[], None] = transactions._commit
 
     def freeze_and_commit() -> None:
         os.kill(broker_pid, signal.SIGSTOP)
         commit()
 
-    publisher._commit = freeze_and_commit  # type: ignore[method-assign]
+    transactions._commit = freeze_and_commit  # type: ignore[method-assign]
 
 
 def test_a_commit_that_hangs_ends_as_unknown_and_the_next_forecaster_goes_on(
@@ -143,8 +144,8 @@ def test_a_broker_that_hangs_before_the_records_are_in_is_given_up_too(
     with pytest.raises(FencedError, match="outcome is unknown"):
         publish(publisher, BUCKET_MS)
     publisher.close()  # its records are still in hand
-    publisher._producer._sender.join(PATIENCE_SECONDS)
-    assert not publisher._producer._sender.is_alive(), "nothing is sent later"
+    publisher._transactions._producer._sender.join(PATIENCE_SECONDS)
+    assert not publisher._transactions._producer._sender.is_alive(), "nothing is sent later"
     assert time.monotonic() - began < PATIENCE_SECONDS
 
     stack.kafka.resume()
@@ -207,8 +208,8 @@ def test_batches_and_single_sends_leave_the_same_topic(shared: Settings) -> None
     topics = []
     for settings, takes_batches in ((shared, True), (single, False)):
         publisher = Publisher(settings)
-        publisher._takes_batches &= takes_batches
-        assert publisher._takes_batches == takes_batches
+        publisher._transactions._takes_batches &= takes_batches
+        assert publisher._transactions._takes_batches == takes_batches
         publisher.publish(0, forecasts, record_of(0))
         publisher.close()
         topics.append(read_committed(settings, len(forecasts)))
@@ -232,13 +233,12 @@ def test_another_client_gets_its_forecasts_one_by_one_and_that_is_said(
     shared: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(ProducerBatch, "done", lambda self, base_offset: None)
-    with caplog.at_level(logging.WARNING, "consumer.broker.publisher"):
+    with caplog.at_level(logging.WARNING, "consumer.broker.transactions"):
         publisher = Publisher(shared)
     monkeypatch.undo()
     publisher.publish(0, forecasts_of(5, 10), record_of(0))
     publisher.close()
     assert sum(map(len, read_committed(shared, 5).values())) == 5
-    said = [r.getMessage() for r in caplog.records if r.name == "consumer.broker.publisher"]
-    assert said == [
-        "forecasts are sent one by one, slowly: ProducerBatch.done takes other arguments"
-    ]
+    said = [r.getMessage() for r in caplog.records if r.name == "consumer.broker.transactions"]
+    says = "records of a transaction are sent one by one, slowly"
+    assert said == [f"{says}: ProducerBatch.done takes other arguments"]
