@@ -93,6 +93,7 @@ class Closer:
         """Stop being the forecaster."""
         if self._publisher is not None:
             publisher, self._publisher = self._publisher, None
+            metrics.forget_models()
             publisher.close()
 
     def close_next(self) -> bool:

@@ -200,6 +200,12 @@ def show_models(running: "Mapping[str, Running]") -> None:
     DRIFT.set((drift.sum - drift.lowest) / DRIFT_THRESHOLD if drift else 0.0)
 
 
+def forget_models() -> None:
+    """Show no model: this member is no longer the forecaster."""
+    for series in (STEP_ROLLING, GENRE_ROLLING, MODEL, MODEL_ROLLING, SHADOW_WQL):
+        show_series(series, {})
+
+
 def _flat(by: Mapping[Any, Mapping[str, float | None]]) -> dict[Labels, float]:
     """Return figures of several things as series, without those that are not known."""
     return {
