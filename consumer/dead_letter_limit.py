@@ -17,9 +17,15 @@ LEAST_RECORDS: Final = 1_000
 
 @dataclass(slots=True)
 class DeadLetterLimit:
-    """Compares the share of dead letters among the last records with `dead_letter_max_ratio`."""
+    """Compares the share of dead letters among the last records with `dead_letter_max_ratio`.
+
+    Attributes:
+        max_ratio: The limit.
+        refused: The partition whose batch was refused, until one of its batches is applied.
+    """
 
     max_ratio: float
+    refused: int | None = None
     _applied: deque[tuple[int, int]] = field(default_factory=deque)
     _records: int = 0
     _dead_letters: int = 0
@@ -33,6 +39,7 @@ class DeadLetterLimit:
         records, dead = self._records + batch.records, self._dead_letters + batch.dead_letters
         is_over = batch.dead_letters and dead > self.max_ratio * records
         if is_over and records >= LEAST_RECORDS:
+            self.refused = batch.partition
             raise DeadLetterRatioError(
                 f"{dead:,} of the last {records:,} records are dead letters, more than "
                 f"GENRECAST_DEAD_LETTER_MAX_RATIO={self.max_ratio:g} allows (partition "
@@ -57,6 +64,7 @@ class DeadLetterLimit:
         """Take up an applied batch."""
         if not batch.records:
             return
+        self.refused = None if batch.partition == self.refused else self.refused
         self._applied.append((batch.records, batch.dead_letters))
         self._records += batch.records
         self._dead_letters += batch.dead_letters

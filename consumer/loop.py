@@ -303,6 +303,11 @@ class Loop:
                 self._apply(replace(gap, batch=replace(gap.batch, lost=lost)))
             self._seek(partition, max(stored, begin))
 
+    @property
+    def is_refusing(self) -> bool:
+        """Whether a partition of this member stands still for its dead letters."""
+        return self._limit.refused in self.source.owned
+
     def is_caught_up(self) -> bool:
         """Say whether every owned partition is applied to the end of its log."""
         owned = self.source.owned

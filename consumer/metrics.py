@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 BUILD: Final = gauge("genrecast_build_info")
 BUCKET_SECONDS: Final = gauge("genrecast_bucket_seconds")
 NOT_READY: Final = gauge("genrecast_not_ready")
-DEAD_LETTER_PAUSE: Final = gauge("genrecast_dead_letter_pause")
 
 RECORDS: Final = counter("genrecast_records_total")
 LATE: Final = counter("genrecast_late_records_total")

@@ -48,7 +48,6 @@ T = TypeVar("T")
 TRANSIENT: Final = (
     BrokerUnavailableError,
     BrokerRefusedError,
-    DeadLetterRatioError,
     StoreUnavailableError,
     StoreRefusedError,
 )
@@ -205,14 +204,19 @@ class Service:
             applied = self._step(loop, source, store)
             if backoff.failures and not applied:
                 store.open()  # a full or demoted Redis still answers reads: only a write tells
+        except DeadLetterRatioError as error:
+            self.readiness.trouble("dead_letters", str(error))
+            backoff.pause()
+            return None
         except TRANSIENT as error:
-            metrics.DEAD_LETTER_PAUSE.set(isinstance(error, DeadLetterRatioError))
             self.readiness.trouble("reading", str(error))
             backoff.pause()
             return None
-        metrics.DEAD_LETTER_PAUSE.set(0)
         self.readiness.fine("reading")
-        backoff.reset()
+        # The turn after a refusal only goes back to where it stood: nothing has changed by that.
+        if not loop.is_refusing:
+            self.readiness.fine("dead_letters")
+            backoff.reset()
         return applied
 
     def _is_all_closed(self, loop: Loop, idle: "Idle") -> bool:

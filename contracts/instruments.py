@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from typing import Final
 
-from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
 
 from contracts.metrics import BY_NAME, Kind, Metric
 
@@ -19,22 +26,26 @@ TOTAL: Final = "_total"
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
-def counter(name: str) -> Counter:
+def counter(name: str, registry: CollectorRegistry = REGISTRY) -> Counter:
     """Make the counter of this name; `UndeclaredMetricError` when the list has no such one."""
     metric = _declared(name, "counter")
-    return Counter(metric.name.removesuffix(TOTAL), metric.meaning, metric.labels)
+    return Counter(
+        metric.name.removesuffix(TOTAL), metric.meaning, metric.labels, registry=registry
+    )
 
 
-def gauge(name: str) -> Gauge:
+def gauge(name: str, registry: CollectorRegistry = REGISTRY) -> Gauge:
     """Make the gauge of this name; `UndeclaredMetricError` when the list has no such one."""
     metric = _declared(name, "gauge")
-    return Gauge(metric.name, metric.meaning, metric.labels)
+    return Gauge(metric.name, metric.meaning, metric.labels, registry=registry)
 
 
-def histogram(name: str) -> Histogram:
+def histogram(name: str, registry: CollectorRegistry = REGISTRY) -> Histogram:
     """Make the histogram of this name; `UndeclaredMetricError` when the list has no such one."""
     metric = _declared(name, "histogram")
-    return Histogram(metric.name, metric.meaning, metric.labels, buckets=metric.buckets)
+    return Histogram(
+        metric.name, metric.meaning, metric.labels, buckets=metric.buckets, registry=registry
+    )
 
 
 def show_series(gauge: Gauge, values: Mapping[Labels, float]) -> None:

@@ -64,15 +64,9 @@ METRICS: Final = (
         "genrecast_not_ready",
         "gauge",
         "1",
-        "1 while a part of this member can't work; /readyz says why.",
+        "1 while a part of this member can't work; /readyz says why. Part dead_letters: reading "
+        "is paused for a producer that is broken.",
         labels=("part",),
-    ),
-    Metric(
-        "genrecast_dead_letter_pause",
-        "gauge",
-        "1",
-        "1 while reading is paused because more than dead_letter_max_ratio of the last records are "
-        "dead letters.",
     ),
     # Reading and counting
     Metric(

@@ -1,6 +1,7 @@
 """What a scraper sees of a member: every metric from the list, and who holds what up."""
 
 import math
+from threading import Event
 
 import pytest
 from prometheus_client import REGISTRY, generate_latest
@@ -8,8 +9,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from consumer import metrics
 from consumer.aggregate import CLOSED_WHILE_IDLE, Elsewhere
+from consumer.dead_letter_limit import LEAST_RECORDS
 from consumer.decode import decode_values
+from consumer.health import Readiness
 from consumer.records import LogRecord
+from consumer.service import Backoff, Service
 from contracts.clock import wall_clock_ms
 from contracts.instruments import UndeclaredMetricError, counter
 from contracts.metrics import METRICS
@@ -154,3 +158,23 @@ def test_the_loop_shows_lag_and_how_much_a_poll_gave() -> None:
     world.step()
     assert (sample("genrecast_poll_records_sum") or 0) - before == 3
     assert sample("genrecast_lag_records", partition=0) == 4
+
+
+def test_a_pause_for_dead_letters_is_shown_without_a_break_and_is_no_other_trouble() -> None:
+    world, at_once = make_world(0), Event()
+    at_once.set()
+    service, backoff = Service(world.settings, Readiness(lambda: 0.0)), Backoff(at_once)
+    for _ in range(LEAST_RECORDS + 1):
+        world.log.write(0, b"junk", timestamp_ms=1)
+
+    def shown_after_a_turn() -> tuple[float | None, float | None]:
+        service._take_turn(world.loop, world.log, world.store, backoff)
+        parts = ("dead_letters", "reading")
+        dead_letters, reading = (sample("genrecast_not_ready", part=part) for part in parts)
+        return dead_letters, reading
+
+    shown_after_a_turn()  # the partition is placed
+    assert [shown_after_a_turn() for _ in range(5)] == [(1, 0)] * 5
+    world.loop._limit.max_ratio = 1.0
+    shown_after_a_turn()
+    assert shown_after_a_turn() == (0, 0)
