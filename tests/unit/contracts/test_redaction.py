@@ -71,5 +71,13 @@ def test_the_settings_secrets_are_known_wherever_they_are_kept(tmp_path: Path) -
     assert hidden == "***, ***, ***, ***, ***"
 
 
+@pytest.mark.parametrize(
+    "url", ["redis://[u:swordfish@h", "redis://u:sword/fish@h:1", "redis://h?password=swordfish"]
+)
+def test_the_password_of_a_broken_url_is_known_too(url: str) -> None:
+    hidden = Redactor.of(Settings(redis_url=url))("swordfish, sword/fish")
+    assert "***" in hidden
+
+
 def test_a_secret_that_every_word_holds_garbles_nothing() -> None:
     assert Redactor(["a"])("a bucket was closed") == "a bucket was closed"
