@@ -171,6 +171,7 @@ class _Parts:
         where = [
             f"--kafka-bootstrap={self._settings.kafka_bootstrap}",
             f"--bucket-seconds={self._settings.bucket_seconds}",
+            "--log-format=console",  # people read these, when a part has ended by itself
         ]
         if redis:
             where.append(f"--redis-url={self._settings.redis_url.get_secret_value()}")
