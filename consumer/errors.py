@@ -5,12 +5,25 @@ class BrokerUnavailableError(Exception):
     """Kafka does not answer, or not now: back off, positions unchanged."""
 
 
+class TopicMissingError(BrokerUnavailableError):
+    """A topic is not there, or not yet."""
+
+
 class BrokerRefusedError(Exception):
     """Kafka refuses us a topic, a group or a transaction: say which right is missing."""
 
 
 class DeadLetterRatioError(Exception):
-    """Too many records are no events: pause, positions unchanged, until somebody decides."""
+    """Too many records are no events: pause, positions unchanged, until the producer is mended.
+
+    Attributes:
+        partition: Where they are.
+        offset: From which offset on.
+    """
+
+    def __init__(self, told: str, partition: int, offset: int) -> None:
+        super().__init__(told)
+        self.partition, self.offset = partition, offset
 
 
 class FencedError(Exception):

@@ -16,7 +16,7 @@ from consumer import metrics
 from consumer.aggregate import Aggregate, aggregate_pieces, move_refused
 from consumer.dead_letter_limit import DeadLetterLimit
 from consumer.dedup import Seen
-from consumer.errors import InvariantError
+from consumer.errors import DeadLetterRatioError, InvariantError
 from consumer.idleness import Idleness
 from consumer.ports import Side, Source
 from consumer.records import Record, offset_span
@@ -24,7 +24,7 @@ from consumer.stages import Stages
 from consumer.tracing import UNTRACED, Traces
 from contracts.clock import wall_clock_ms
 from contracts.settings import Settings
-from state.store import Progress, Store
+from state.store import Batch, Progress, Store
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ class Loop:
     Attributes:
         changed: Set after each applied batch, so that closing looks at once.
         positions: Next offset per owned partition, as stored in Redis.
+        limit: Refuses batches with too many dead letters.
     """
 
     settings: Settings
@@ -61,18 +62,18 @@ class Loop:
     sleep: Callable[[float], None] = time.sleep
     positions: dict[int, int] = field(default_factory=dict)
     last_record_at: float = 0.0
+    limit: DeadLetterLimit = field(init=False)
     _sent_aside: dict[int, set[int]] = field(default_factory=dict)
     _seen: dict[int, Seen] = field(default_factory=dict)  # with `dedup` only
     _committed_at: float = 0.0
     _paused: set[int] = field(default_factory=set)
-    _limit: DeadLetterLimit = field(init=False)
     _idleness: Idleness = field(init=False)
 
     def __post_init__(self) -> None:
         self._idleness = Idleness(
             self.settings, self.source, self.store, self.monotonic, self.wall_ms
         )
-        self._limit = DeadLetterLimit(self.settings.dead_letter_max_ratio)
+        self.limit = DeadLetterLimit(self.settings.dead_letter_max_ratio)
 
     def step(self) -> int:
         """Do one iteration; return how many records were applied.
@@ -112,6 +113,8 @@ class Loop:
         moved = set()
         for partition in owned:
             stored = progress.offsets.get(partition, 0)
+            if partition in progress.paused:
+                self.limit.is_warned = True
             if partition in unplaced or self.positions.get(partition) != stored:
                 self._seek(partition, stored)
                 moved.add(partition)
@@ -151,10 +154,10 @@ class Loop:
         """
         applied = 0
         while pieces:
-            count = self._limit.allowed([piece.batch for piece in pieces])
+            count = self.limit.allowed([piece.batch for piece in pieces])
             some, pieces = pieces[:count], pieces[count:]
             if not some:
-                self._limit.check(pieces[0].batch)
+                self._refuse_dead_letters(pieces[0].batch)
             self._send_aside(some)
             halted: set[int] = set()
             for piece in some:
@@ -167,6 +170,13 @@ class Loop:
                     self._idleness.note_event(partition)
             pieces = [piece for piece in pieces if piece.batch.partition not in halted]
         return applied
+
+    def _refuse_dead_letters(self, batch: Batch) -> None:
+        try:
+            self.limit.check(batch)
+        except DeadLetterRatioError as error:
+            self.store.note_pause(error.partition, error.offset, str(error))
+            raise
 
     def _pieces(
         self,
@@ -197,7 +207,7 @@ class Loop:
                 metrics.count_batch(piece.batch)
                 metrics.count_aside(piece.late, piece.dead_letters)
                 self.traces.add_batch(piece.batch, stages)
-                self._limit.add(piece.batch)
+                self.limit.add(piece.batch)
                 if partition in self._seen:
                     self._seen[partition].add(piece.batch.event_ids)
                 self._forget_sent(partition, piece.batch.next_offset)
@@ -306,7 +316,7 @@ class Loop:
     @property
     def is_refusing(self) -> bool:
         """Whether a partition of this member stands still for its dead letters."""
-        return self._limit.refused in self.source.owned
+        return self.limit.refused in self.source.owned
 
     def is_caught_up(self) -> bool:
         """Say whether every owned partition is applied to the end of its log."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 BUILD: Final = gauge("genrecast_build_info")
 BUCKET_SECONDS: Final = gauge("genrecast_bucket_seconds")
 NOT_READY: Final = gauge("genrecast_not_ready")
+DEAD_LETTER_RATIO: Final = gauge("genrecast_dead_letter_ratio")
 
 RECORDS: Final = counter("genrecast_records_total")
 LATE: Final = counter("genrecast_late_records_total")
@@ -70,7 +71,7 @@ PLACES: Final = ("counted", "late", "dead_letters", "duplicates", "skipped", "lo
 BEHIND_WATERMARK: Final = "watermark"
 """Why an event is late, unless `consumer.aggregate` gives a reason."""
 
-_KINDS: Final = (
+_REASONS: Final = (
     (re.compile(r"value: missing"), "tombstone"),
     (re.compile(r"value: \d+ bytes"), "too_large"),
     (re.compile(r"value: not JSON"), "not_json"),
@@ -123,15 +124,15 @@ def count_aside(late: "Iterable[Elsewhere]", dead_letters: "Iterable[Elsewhere]"
     """Count what an applied batch sent aside, by reason."""
     for reason, count in Counter(e.reason or BEHIND_WATERMARK for e in late).items():
         LATE.labels(reason).inc(count)
-    for reason, count in Counter(kind_of(e.reason) for e in dead_letters).items():
+    for reason, count in Counter(reason_label(e.reason) for e in dead_letters).items():
         DEAD_LETTERS.labels(reason).inc(count)
 
 
-def kind_of(reason: str) -> str:
-    """Return which of a few kinds a dead letter's reason is: a label must not quote what came."""
-    for begins, kind in _KINDS:
+def reason_label(reason: str) -> str:
+    """Return a dead letter's reason as one of a few words: a label must not quote what came."""
+    for begins, label in _REASONS:
         if begins.match(reason):
-            return kind
+            return label
     field = re.split(r"[.:]", reason, maxsplit=1)[0]
     return field if field in ClickEvent.model_fields else "value"
 

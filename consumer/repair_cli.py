@@ -2,19 +2,14 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Final
 
 import click
 
-from contracts.kafka_log import quiet_kafka_log
+from consumer.command_parts import EXIT_FAILED, one_message, progress_bars
 from contracts.moments import Moment, moment_text
 from contracts.options import KAFKA_CONNECTION, REDIS_CONNECTION, with_settings
 from contracts.settings import Settings
-
-EXIT_FAILED: Final = 1
-"""Exit status when something differs or can't be had."""
 
 LOG_AND_JOURNAL: Final = (
     "app",
@@ -25,47 +20,12 @@ LOG_AND_JOURNAL: Final = (
 )
 """Settings that reading the log and the journal takes."""
 
-Progress = Callable[[str], Callable[[int, int], None]]
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """Show one bar per topic, on stderr, while they are read."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Bars(
-        *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
-    ) as bars:
-
-        def named(what: str) -> Callable[[int, int], None]:
-            task = bars.add_task(f"reading {what}", total=None)
-            return lambda done, total: bars.update(task, completed=done, total=total)
-
-        yield named
-
-
-@contextmanager
-def _one_message(command: str) -> Iterator[None]:
-    """End with one clear line when a service can't be had."""
-    from consumer.errors import BrokerRefusedError, BrokerUnavailableError, InvariantError
-    from state.store import StoreError
-
-    quiet_kafka_log()
-    try:
-        yield
-    except (BrokerRefusedError, BrokerUnavailableError, InvariantError, StoreError) as error:
-        click.echo(f"genrecast {command}: {error}", err=True)
-        sys.exit(EXIT_FAILED)
-
 
 @click.command("verify")
 @click.option("--since", type=Moment(), help="Look at buckets from then on only; UTC.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 @with_settings(
-    *LOG_AND_JOURNAL, "topic_forecasts", "topic_late", "topic_dead_letter",
+    *LOG_AND_JOURNAL, "topic_forecasts", "topic_late", "topic_dead_letter", "topic_replayed",
     "max_out_of_orderness_seconds", "max_future_skew_seconds", "max_event_bytes", "dedup",
 )  # fmt: skip
 def verify(settings: Settings, *, since: int | None, as_json: bool) -> None:
@@ -83,7 +43,7 @@ def verify(settings: Settings, *, since: int | None, as_json: bool) -> None:
     """  # noqa: D301 (click reads the control character)
     from consumer.verify import verify as hold
 
-    with _one_message("verify"), _progress() as progress:
+    with one_message("verify"), progress_bars() as progress:
         found = hold(settings, since, progress)
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2))
@@ -125,7 +85,7 @@ def rebuild(settings: Settings, *, since: int | None, yes: bool) -> None:
 
     if not yes:
         click.confirm(f"Empty the state of app {settings.app!r} in Redis?", abort=True)
-    with _one_message("rebuild"), _progress() as progress:
+    with one_message("rebuild"), progress_bars() as progress:
         store = RedisStore.connect(settings)
         try:
             made = make_anew(settings, store, since, progress("journal"))

@@ -25,6 +25,7 @@ from consumer.errors import (
 from consumer.health import Readiness
 from consumer.lineup import Lineup
 from consumer.loop import Loop
+from consumer.mended import Mended
 from consumer.ports import Source
 from consumer.tracing import UNTRACED, Traces
 from contracts.settings import Settings
@@ -123,6 +124,10 @@ class Service:
     _published_at: float = 0.0
     _nothing_due_at: float = 0.0
     _fatal: list[Exception] = field(default_factory=list)
+    _mended: Mended = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._mended = Mended(self.settings)
 
     def run(self, *, create_topics: bool) -> None:
         """Consume until `stop` is set, or until idle.
@@ -206,6 +211,7 @@ class Service:
                 store.open()  # a full or demoted Redis still answers reads: only a write tells
         except DeadLetterRatioError as error:
             self.readiness.trouble("dead_letters", str(error))
+            self._wave_on_if_mended(loop, error)
             backoff.pause()
             return None
         except TRANSIENT as error:
@@ -218,6 +224,15 @@ class Service:
             self.readiness.fine("dead_letters")
             backoff.reset()
         return applied
+
+    def _wave_on_if_mended(self, loop: Loop, error: DeadLetterRatioError) -> None:
+        try:
+            end = self._mended.end_of_broken(error)
+        except TRANSIENT as trouble:
+            log.debug("looking whether the producer is mended: %s", trouble)
+            return
+        if end is not None:
+            loop.limit.wave_on(error.partition, end)
 
     def _is_all_closed(self, loop: Loop, idle: "Idle") -> bool:
         """Say whether closing, if it is ours, found nothing due after the last batch."""

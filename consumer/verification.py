@@ -145,6 +145,14 @@ class Recounted:
     dead_letters: set[Position] = field(default_factory=set)
     events: int = 0
 
+    def set_aside(self, replayed: Mapping[int, Iterable[int]]) -> None:
+        """Note dead letters that were sent again, offsets by partition: they are no part of it."""
+        for partition, offsets in replayed.items():
+            begin = self.ledger.begins.get(partition)
+            first, reached = begin.offset if begin else 0, self.ledger.reached(partition)
+            own = (Position(partition, at) for at in offsets if first <= at < reached)
+            self.dead_letters.update(own)
+
     def fold(self, partition: int, aggregate: Aggregate) -> None:
         """Add a partition's next records."""
         reached = self.ledger.reached(partition)

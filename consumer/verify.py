@@ -1,13 +1,14 @@
 """`verify`: the clicks log counted again from Kafka alone, held against all that was published."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
 
 from consumer.broker.journal import Journal
-from consumer.broker.topic_log import OnProgress, TopicLog
+from consumer.broker.topic_log import OnProgress, Stretch, TopicLog
+from consumer.dead_letters.ledger import read_ledger
 from consumer.recount import aggregate_log
 from consumer.verification import (
     Differences,
@@ -74,7 +75,11 @@ def verify(settings: Settings, since_ms: int | None, progress: Progress) -> Veri
         ledger = open_ledger(journal, clicks.begins, since_ms, differences)
         recounted = Recounted(ledger)
         if ledger.buckets:
-            _recount(clicks, recounted, settings, progress("clicks"))
+            replayed = read_ledger(settings, progress("replayed")).of(settings.topic_clicks)
+            recounted.set_aside(replayed)
+            log = _without(clicks.read(_offsets(ledger), progress("clicks")), replayed)
+            for partition, aggregate in aggregate_log(log, settings, _watermarks(ledger)):
+                recounted.fold(partition, aggregate)
     compare_counts(recounted, differences)
     for topic, wanted in (
         (settings.topic_late, recounted.late),
@@ -96,16 +101,23 @@ def verify(settings: Settings, since_ms: int | None, progress: Progress) -> Veri
     )
 
 
-def _recount(
-    clicks: TopicLog, recounted: Recounted, settings: Settings, on_progress: OnProgress
-) -> None:
-    begins = recounted.ledger.begins
-    watermarks = {p: point.watermark for p, point in begins.items()}
-    offsets = {p: point.offset for p, point in begins.items()}
-    for partition, aggregate in aggregate_log(
-        clicks.read(offsets, on_progress), settings, watermarks
-    ):
-        recounted.fold(partition, aggregate)
+def _offsets(ledger: Ledger) -> dict[int, int]:
+    return {p: point.offset for p, point in ledger.begins.items()}
+
+
+def _watermarks(ledger: Ledger) -> dict[int, int | None]:
+    return {p: point.watermark for p, point in ledger.begins.items()}
+
+
+def _without(stretches: Iterable[Stretch], replayed: Mapping[int, Set[int]]) -> Iterator[Stretch]:
+    """Leave out dead letters that were sent again: the present rules may take them, theirs did not.
+
+    The record that was sent again is one of the log, and judged as any.
+    """
+    for stretch in stretches:
+        gone = replayed.get(stretch.partition, frozenset())
+        kept = [r for r in stretch.records if r.offset not in gone] if gone else stretch.records
+        yield Stretch(stretch.partition, stretch.begin, stretch.end, kept)
 
 
 def _places(
@@ -116,7 +128,7 @@ def _places(
     ledger = recounted.ledger
     if not ledger.buckets:
         return found
-    begins = {p: point.offset for p, point in ledger.begins.items()}
+    begins = _offsets(ledger)
     for headers in _headers(settings, topic, on_progress):
         if headers.get("genrecast-topic") != settings.topic_clicks.encode():
             continue

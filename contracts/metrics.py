@@ -94,6 +94,13 @@ METRICS: Final = (
         labels=("reason",),
     ),
     Metric(
+        "genrecast_dead_letter_ratio",
+        "gauge",
+        "1",
+        "Dead letters as a share of this member's last 10,000 records; paused for them, with "
+        "those that it would take.",
+    ),
+    Metric(
         "genrecast_poll_records",
         "histogram",
         "records",

@@ -1,20 +1,33 @@
 """Moments as people write and read them: ISO 8601, UTC where no zone is given."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from contracts.clock import MS_PER_SECOND
 
+LEAST_EPOCH_DIGITS: Final = 9
+"""Digits from which on a number is an epoch time: 20260131 is a date."""
+
+MOST_EPOCH_DIGITS: Final = 15
+"""Most digits of an epoch time."""
+
+LEAST_MS_DIGITS: Final = 12
+"""Digits from which on an epoch time is in milliseconds, not seconds."""
+
 
 class Moment(click.ParamType):  # type: ignore[type-arg]  # generic in newer click only
-    """An option that is an ISO 8601 time; its value is epoch ms."""
+    """An option that is an ISO 8601 time, or epoch seconds or ms; its value is epoch ms."""
 
     name = "ISO"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> int:  # noqa: ANN401 (click's own)
         """Parse a time."""
+        if isinstance(value, int):
+            return value
+        if value.isdecimal() and LEAST_EPOCH_DIGITS <= len(value) <= MOST_EPOCH_DIGITS:
+            return int(value) * (1 if len(value) >= LEAST_MS_DIGITS else MS_PER_SECOND)
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:

@@ -31,6 +31,10 @@ _ORIGIN_HEADERS: Final = {
     "genrecast-topic": "Topic that the record was read from.",
     "genrecast-partition": "Its partition, decimal.",
     "genrecast-offset": "Its offset, decimal; with topic and partition it names the record.",
+}
+
+_OPTIONAL_HEADERS: Final = {
+    "genrecast-timestamp": "Its timestamp, epoch ms, decimal; older records lack it.",
     "genrecast-cut-from-bytes": "Length before it was cut; only where the broker took no more.",
 }
 
@@ -45,6 +49,12 @@ _CHANNELS: Final[Mapping[str, tuple[str, str, str]]] = {
     "topic_buckets": ("send", "bucket-record", "The bucket journal, one partition."),
     "topic_late": ("send", "late-record", "Records as they came whose bucket had ended."),
     "topic_dead_letter": ("send", "dead-letter", "Records as they came that are no click event."),
+    "topic_replayed": (
+        "send",
+        "replayed-letter",
+        "Names each dead letter that was sent again, in one transaction with the record on clicks. "
+        "Compacted, one partition; key: topic/partition/offset.",
+    ),
 }
 """Per topic setting: what genrecast does with it, message, description."""
 
@@ -91,14 +101,16 @@ def _messages() -> dict[str, Any]:
     own = {
         "late-record": ("genrecast-bucket-start", "Start of its bucket, epoch ms, decimal."),
         "dead-letter": ("genrecast-reason", "Why it is no click event; names the field."),
+        "replayed-letter": ("genrecast-dead-letter", "The letter's own place, partition:offset."),
     }
     for name, (header, meaning) in own.items():
-        described = {**_ORIGIN_HEADERS, header: meaning}
+        optional = {} if name == "replayed-letter" else _OPTIONAL_HEADERS
+        described = {**_ORIGIN_HEADERS, **optional, header: meaning}
         messages[name] = {
             "contentType": "application/octet-stream",
             "headers": {
                 "type": "object",
-                "required": [h for h in described if h != "genrecast-cut-from-bytes"],
+                "required": [h for h in described if h not in _OPTIONAL_HEADERS],
                 "properties": {
                     h: {"type": "string", "description": text} for h, text in described.items()
                 },

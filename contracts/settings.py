@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     topic_dead_letter: TopicName = Field(
         default="clicks-dead-letter", description="Topic of records that are no click events."
     )
+    topic_replayed: TopicName = Field(
+        default="clicks-replayed", description="Topic that names the dead letters sent again."
+    )
 
     bucket_seconds: int = Field(
         default=60, ge=1, le=DAY_SECONDS, description="Bucket length; divides a day."
@@ -254,9 +257,10 @@ class Settings(BaseSettings):
             self.topic_buckets,
             self.topic_late,
             self.topic_dead_letter,
+            self.topic_replayed,
         ]
         if len(set(topics)) != len(topics):
-            raise ValueError("the five topic_* settings must differ from one another")
+            raise ValueError("the six topic_* settings must differ from one another")
         return self
 
     @property

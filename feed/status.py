@@ -25,6 +25,9 @@ class PartitionStatus(BaseModel):
     offset: int = Field(description="Next offset to read, as stored in Redis.")
     end_offset: int | None = Field(description="The log's end; null when Kafka did not say.")
     watermark_ms: int | None = Field(description="Its watermark, epoch ms; null before any event.")
+    paused: str | None = Field(
+        default=None, description="Why reading stands still at the offset; null when it does not."
+    )
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -112,6 +115,7 @@ def read_status(settings: Settings) -> Status:
                 offset=progress.offsets.get(p, 0),
                 end_offset=ends.get(p),
                 watermark_ms=progress.watermarks.get(p),
+                paused=progress.paused.get(p),
             )
             for p in partitions
         ],

@@ -34,6 +34,9 @@ def _overview(status: Status) -> Table:
             rows[f"{model.role} suspended"] = escape(model.suspended)
     if status.retrain:
         rows["retraining"] = f"is asked for: {escape(status.retrain)}"
+    for partition in status.partitions:
+        if partition.paused:
+            rows[f"partition {partition.partition} paused"] = escape(partition.paused)
     for name, value in rows.items():
         table.add_row(f"[bold]{name}[/]", value)
     for name, count in sorted(status.totals.items()):

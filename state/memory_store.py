@@ -42,6 +42,7 @@ class _Deployment:
     window: dict[int, bytes] = field(default_factory=dict)
     totals: dict[str, int] = field(default_factory=dict)
     states: dict[str, SavedState] = field(default_factory=dict)
+    paused: dict[int, tuple[int, str]] = field(default_factory=dict)
     model_version: str | None = None
     sealed: Sealed | None = None
     closed: int | None = None
@@ -149,6 +150,11 @@ class MemoryStore:
             return False
         self._d.idle[partition] = until_ms
         return True
+
+    def note_pause(self, partition: int, expected_offset: int, reason: str) -> None:
+        """See `Store.note_pause`."""
+        if self._d.offsets.get(partition, 0) == expected_offset:
+            self._d.paused[partition] = expected_offset, reason
 
     def _watermark(self, partition_count: int, now_ms: int) -> int | None:
         d, settings = self._d, self._settings
@@ -298,6 +304,7 @@ class MemoryStore:
             watermarks=dict(d.watermarks),
             restored_cut=dict(d.restored_cut),
             idle_until=dict(d.idle),
+            paused={p: why for p, (at, why) in d.paused.items() if at == d.offsets.get(p, 0)},
             closed_ms=d.closed,
             published_ms=d.published,
             global_watermark_ms=d.global_watermark,

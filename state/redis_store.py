@@ -38,7 +38,7 @@ from state.store import (
 
 _KEYS: Final = (
     "meta", "offsets", "watermarks", "idle", "restored_cut", "genres", "genre_order",
-    "open", "totals", "window", "model_state",
+    "open", "totals", "window", "model_state", "paused",
 )  # fmt: skip
 
 
@@ -47,6 +47,7 @@ class RedisStore(Scripted):
 
     SCRIPTS = (
         "open", "apply", "renew_idle", "seal", "commit", "save_states", "restore", "wipe", "finish",
+        "note_pause",
     )  # fmt: skip
 
     def __init__(self, client: RedisClient, settings: Settings) -> None:
@@ -122,6 +123,11 @@ class RedisStore(Scripted):
         arguments = [self._bucket_ms, partition, expected_offset, until_ms]
         reply = self._run("renew_idle", ("meta", "offsets", "idle"), arguments)
         return bool(reply[0] == b"renewed")
+
+    def note_pause(self, partition: int, expected_offset: int, reason: str) -> None:
+        """See `Store.note_pause`."""
+        arguments = [self._bucket_ms, partition, expected_offset, reason]
+        self._run("note_pause", ("meta", "offsets", "paused"), arguments)
 
     def seal(
         self, *, partition_count: int, now_ms: int, expect_published_ms: int | None
@@ -201,8 +207,9 @@ class RedisStore(Scripted):
     def read_progress(self) -> Progress:
         """See `Store.read_progress`."""
         fields = "HMGET bucket_ms closed published global_watermark is_live model_version"
-        hashes = dict.fromkeys(("offsets", "watermarks", "restored_cut", "idle"), "HGETALL")
-        offsets, watermarks, cut, idle, meta = self._read({**hashes, "meta": fields})
+        names = ("offsets", "watermarks", "restored_cut", "idle", "paused")
+        hashes = dict.fromkeys(names, "HGETALL")
+        offsets, watermarks, cut, idle, paused, meta = self._read({**hashes, "meta": fields})
         if meta[0] is None:
             raise self._absent()
         if int(meta[0]) != self._bucket_ms:
@@ -212,6 +219,7 @@ class RedisStore(Scripted):
             watermarks=_int_map(watermarks),
             restored_cut=_int_map(cut),
             idle_until=_int_map(idle),
+            paused=_valid_pauses(paused, _int_map(offsets)),
             closed_ms=_optional_int(meta[1]),
             published_ms=_optional_int(meta[2]),
             global_watermark_ms=_optional_int(meta[3]),
@@ -322,3 +330,9 @@ def _optional_int(value: bytes | None) -> int | None:
 
 def _int_map(flat: list[bytes]) -> dict[int, int]:
     return {int(key): int(value) for key, value in pairs(flat).items()}
+
+
+def _valid_pauses(flat: list[bytes], offsets: dict[int, int]) -> dict[int, str]:
+    """Return the reasons of pauses that partitions have not gone past."""
+    noted = {int(p): note.decode().partition(" ") for p, note in pairs(flat).items()}
+    return {p: why for p, (at, _, why) in noted.items() if int(at) == offsets.get(p, 0)}

@@ -141,7 +141,10 @@ class SavedState:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where the deployment stands, from one read."""
+    """Where the deployment stands, from one read.
+
+    `paused` has the reasons why partitions stand still at their stored offsets.
+    """
 
     offsets: dict[int, int]
     watermarks: dict[int, int]
@@ -152,6 +155,7 @@ class Progress:
     global_watermark_ms: int | None
     is_live: bool
     model_version: str | None = None
+    paused: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +188,10 @@ class Store(Protocol):
 
     def renew_idle(self, partition: int, expected_offset: int, until_ms: int) -> bool:
         """Renew an idle lease; False when the stored offset is another."""
+        ...
+
+    def note_pause(self, partition: int, expected_offset: int, reason: str) -> None:
+        """Note why reading a partition stands still; void once the stored offset is another."""
         ...
 
     def seal(

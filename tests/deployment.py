@@ -32,7 +32,7 @@ class Deployment:
 
     def __post_init__(self) -> None:
         unique = uuid.uuid4().hex[:8]
-        topics = ("clicks", "forecasts", "buckets", "late", "dead_letter")
+        topics = ("clicks", "forecasts", "buckets", "late", "dead_letter", "replayed")
         own = {f"topic_{name}": f"{unique}-{name.replace('_', '-')}" for name in topics}
         self.options = {
             "app": unique,
@@ -47,7 +47,11 @@ class Deployment:
         return Settings(**self.options)  # type: ignore[arg-type]
 
     def command(self, name: str, *arguments: object) -> list[str]:
-        command = cli.get_command(click.Context(cli), name)
+        words = name.split()
+        command = cli.get_command(click.Context(cli), words[0])
+        for word in words[1:]:
+            assert isinstance(command, click.Group)
+            command = command.get_command(click.Context(command), word)
         assert command is not None
         taken = {parameter.name for parameter in command.params}
         options = [
@@ -55,7 +59,7 @@ class Deployment:
             for key, value in self.options.items()
             if key in taken
         ]
-        return [sys.executable, "-m", "genrecast", name, *options, *map(str, arguments)]
+        return [sys.executable, "-m", "genrecast", *words, *options, *map(str, arguments)]
 
     def start(self, name: str, *arguments: object) -> subprocess.Popen[bytes]:
         self.logs.mkdir(parents=True, exist_ok=True)

@@ -101,6 +101,7 @@ class SideTopics:
             ("genrecast-topic", self._settings.topic_clicks.encode()),
             ("genrecast-partition", str(partition).encode()),
             ("genrecast-offset", str(elsewhere.record.offset).encode()),
+            ("genrecast-timestamp", str(elsewhere.record.timestamp).encode()),
         ]
 
     def _open(self) -> KafkaProducer:

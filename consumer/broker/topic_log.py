@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 from kafka import KafkaConsumer, TopicPartition
 
 from consumer.broker.errors import translated
-from consumer.errors import BrokerUnavailableError
+from consumer.errors import BrokerUnavailableError, TopicMissingError
 from contracts.clock import to_ms
 from contracts.kafka_client import client_options
 from contracts.settings import Settings
@@ -54,7 +54,7 @@ class TopicLog:
             with translated(f"reading topic {topic}"):
                 numbers = self._consumer.partitions_for_topic(topic)
                 if not numbers:
-                    raise BrokerUnavailableError(f"topic {topic} is missing")
+                    raise TopicMissingError(f"topic {topic} is missing")
                 self._partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
                 self._consumer.assign(self._partitions)
                 self.begins = self._bounds(self._consumer.beginning_offsets)
@@ -86,28 +86,40 @@ class TopicLog:
         }
 
     def read(
-        self, begins: Mapping[int, int] | None = None, on_progress: OnProgress | None = None
+        self,
+        begins: Mapping[int, int] | None = None,
+        on_progress: OnProgress | None = None,
+        ends: Mapping[int, int] | None = None,
     ) -> Iterator[Stretch]:
-        """Yield the records from `begins` (by default all that is kept), each partition in order.
+        """Yield the records from `begins` to `ends` (by default all), each partition in order.
 
         Raises:
             BrokerUnavailableError, BrokerRefusedError: It can't be read.
         """
         at = {p: max(begin, (begins or {}).get(p, begin)) for p, begin in self.begins.items()}
-        total = sum(max(0, self.ends[p] - at[p]) for p in at)
+        ends = {p: min(end, (ends or {}).get(p, end)) for p, end in self.ends.items()}
+        total = sum(max(0, ends[p] - at[p]) for p in at)
         with translated(f"reading topic {self._topic}"):
+            self._consumer.resume(*self._partitions)
             for tp in self._partitions:
                 self._consumer.seek(tp, at[tp.partition])
-            while any(at[p] < end for p, end in self.ends.items()):
+            self._pause_read_up(at, ends)
+            while any(at[p] < end for p, end in ends.items()):
                 polled = self._consumer.poll(timeout_ms=to_ms(READ_TIMEOUT_SECONDS))
                 moved = {tp.partition: self._consumer.position(tp) for tp in self._partitions}
                 if not polled and moved == at:
                     raise BrokerUnavailableError(f"topic {self._topic}: Kafka does not answer")
                 for tp, records in polled.items():
                     p = tp.partition
-                    kept = [record for record in records if record.offset < self.ends[p]]
-                    yield Stretch(p, at[p], min(moved[p], self.ends[p]), kept)
+                    kept = [record for record in records if record.offset < ends[p]]
+                    yield Stretch(p, at[p], min(moved[p], ends[p]), kept)
                 at = moved
+                self._pause_read_up(at, ends)
                 if on_progress is not None:
-                    left = sum(max(0, end - at[p]) for p, end in self.ends.items())
+                    left = sum(max(0, end - at[p]) for p, end in ends.items())
                     on_progress(total - left, total)
+
+    def _pause_read_up(self, at: Mapping[int, int], ends: Mapping[int, int]) -> None:
+        """Fetch no more of partitions that are read as far as asked."""
+        done = [tp for tp in self._partitions if at[tp.partition] >= ends[tp.partition]]
+        self._consumer.pause(*done)

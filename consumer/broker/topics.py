@@ -66,6 +66,13 @@ class Topics:
             self._make(topic, *wanted[topic])
         return missing
 
+    def make_ledger(self) -> None:
+        """Make the topic that names replayed dead letters, when it is missing."""
+        topic = self._settings.topic_replayed
+        if not self.partition_count(topic):
+            # A letter may be there for ever, or come again after a crash: so may its name.
+            self._make(topic, 1, {"cleanup.policy": "compact"})
+
     def _make(self, topic: str, partitions: int, configs: dict[str, str]) -> None:
         options: dict[str, Any] = {"num_partitions": partitions, "configs": configs}
         with translated(f"making topic {topic}"):

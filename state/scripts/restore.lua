@@ -1,6 +1,6 @@
 -- Resets the state to a published bucket of the journal; refused when it is not behind it.
 -- KEYS  1 meta hash  2 offsets  3 watermarks  4 idle  5 restored_cut  6 genres  7 genre_order
---       8 open zset  9 totals  10 window  11 model_state.  Beside meta: bucket:<ms>,
+--       8 open zset  9 totals  10 window  11 model_state  12 paused.  Beside meta: bucket:<ms>,
 --       first:<partition>, first_watermark:<partition>, ids:<partition>:<bucket>
 -- ARGV  1 bucket_ms  2 schema version  3 bucket, ms
 --       4 JSON {cut: {partition: "offset"}, replay_from: {partition: ["offset", "watermark"]},

@@ -1,6 +1,6 @@
 -- Removes all state of a deployment.
 -- KEYS  1 meta hash  2 offsets  3 watermarks  4 idle  5 restored_cut  6 genres  7 genre_order
---       8 open zset  9 totals  10 window  11 model_state.  Beside meta: bucket:<ms>,
+--       8 open zset  9 totals  10 window  11 model_state  12 paused.  Beside meta: bucket:<ms>,
 --       first:<partition>, first_watermark:<partition>, ids:<partition>:<bucket>
 -- Returns {'wiped'}.
 local prefix = string.sub(KEYS[1], 1, -5)

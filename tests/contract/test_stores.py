@@ -223,6 +223,20 @@ def test_idle_lease_of_a_partition_that_moved_is_refused(store: Store) -> None:
     assert not store.renew_idle(0, 3, until_ms=2000)
 
 
+def test_a_pause_is_told_until_the_partition_is_read_on(store: Store) -> None:
+    store.apply(batch(0, 4, 5000, {(A, "crime"): 1}))
+    store.note_pause(0, 4, "too many: dead letters")
+    store.note_pause(1, 7, "believed elsewhere")
+    store.note_pause(2, 0, "at its beginning")
+    paused = {0: "too many: dead letters", 2: "at its beginning"}
+    assert store.read_progress().paused == paused
+    store.apply(batch(4, 5, 5000, {(A, "crime"): 1}))
+    assert store.read_progress().paused == {2: "at its beginning"}
+    store.wipe()
+    store.open()
+    assert store.read_progress().paused == {}
+
+
 def test_all_idle_and_live_moves_on_by_the_time_elapsed(store: Store) -> None:
     # Front 5 s at timestamp 5 s; idle for 6 s; the bucket ends at 10 s = 5 - 3 + 8.
     store.apply(batch(0, 1, 2000, {(A, "crime"): 1}))

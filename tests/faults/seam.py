@@ -60,7 +60,7 @@ def _is_transactional(producer: Any, _arguments: tuple[Any, ...], _result: Any) 
 
 _STORE: Final = "state.redis_store:RedisStore"
 _PRODUCER: Final = "kafka:KafkaProducer"
-_PUBLISHER: Final = "consumer.broker.publisher:Publisher"
+_TRANSACTIONS: Final = "consumer.broker.transactions:Transactions"
 _SIDE: Final = "consumer.broker.side_topics:SideTopics"
 
 POINTS: Final = {
@@ -68,8 +68,8 @@ POINTS: Final = {
     "after-apply": Point(_STORE, "apply", True, _holds_events),
     "after-seal": Point(_STORE, "seal", True, _is_sealed),
     "between-sends": Point(_PRODUCER, "send", True, _is_transactional),
-    "inside-transaction": Point(_PUBLISHER, "_commit", False),
-    "after-publish": Point(_PUBLISHER, "_commit", True),
+    "inside-transaction": Point(_TRANSACTIONS, "_commit", False),
+    "after-publish": Point(_TRANSACTIONS, "_commit", True),
     "after-commit": Point(_STORE, "commit", True),
     "after-fence": Point(_PRODUCER, "init_transactions", True),
     "before-restore": Point(_STORE, "restore", False),

@@ -1,13 +1,19 @@
 """The broker crashed, restarted, away; topics lost, cut short, grown, made anew."""
 
+import json
 import signal
 import time
+import urllib.error
+import urllib.request
 
+import orjson
 import pytest
-from kafka import TopicPartition
+from kafka import KafkaProducer, TopicPartition
 
 from consumer.cli import EXIT_FAILED
 from feed.client import ForecastFeed
+from feed.status import read_status
+from stack.ports import HOST, pick_port
 from tests.faults.lab import Lab
 from tests.faults.trial import TRAFFIC, Trial, click
 
@@ -95,6 +101,68 @@ def test_a_broken_producers_output_pauses_and_goes_aside_only_when_somebody_says
     trial.consume()
     outcome = trial.assert_exact()
     assert len(outcome.dead_letters) == broken
+
+
+def test_a_pause_for_dead_letters_is_told_everywhere_and_ends_when_the_producer_is_mended(
+    trial: Trial,
+) -> None:
+    broken, sound = 3_000, 600
+    port = pick_port()
+    trial.option("health_port", port)
+    first = trial.consume()
+    trial.write((0, click(START_MS)))
+    _write_all(trial, [b"broken"] * broken)
+    trial.wait_for(lambda: bool(_paused(trial)), "the pause")
+    assert "mend the producer" in _paused(trial)[1]
+
+    first.kill()
+    trial.consume()  # it has seen nothing yet of what was broken, and lets none of it through
+    trial.wait_for(lambda: "dead_letters" in _reasons(port), "the reason over HTTP")
+    for _ in range(20):
+        assert "partition 1" in _reasons(port)["dead_letters"], "it does not come and go"
+    metrics = _get(port, "/metrics")
+    assert 'genrecast_not_ready{part="dead_letters"} 1.0' in metrics
+    assert "genrecast_dead_letter_ratio 1.0" in metrics
+    assert "mend the producer" in (read_status(trial.settings).partitions[1].paused or "")
+    assert _offset(trial, 1) < broken
+
+    _write_all(trial, [orjson.dumps(click(START_MS + n)) for n in range(sound)])
+    trial.wait_for_log("the producer is mended")
+    trial.wait_for(lambda: _offset(trial, 1) == broken + sound, "all records")
+    trial.wait_for(lambda: "dead_letters" not in _reasons(port), "readiness")
+    assert not _paused(trial)
+    outcome = trial.assert_exact()
+    assert len(outcome.dead_letters) == broken
+
+
+def _write_all(trial: Trial, values: list[bytes]) -> None:
+    """Write values to partition 1, all at once."""
+    producer = KafkaProducer(bootstrap_servers=trial.settings.kafka_bootstrap, linger_ms=20)
+    for value in values:
+        producer.send(trial.settings.topic_clicks, value, partition=1)
+    producer.flush(timeout=60)
+    producer.close(timeout=5)
+
+
+def _paused(trial: Trial) -> dict[int, str]:
+    progress = trial.progress()
+    return progress.paused if progress else {}
+
+
+def _get(port: int, path: str) -> str:
+    try:
+        with urllib.request.urlopen(f"http://{HOST}:{port}{path}", timeout=10) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.read().decode()
+    except OSError:
+        return "{}"  # it does not listen yet
+
+
+def _reasons(port: int) -> dict[str, str]:
+    reasons: dict[str, str] = json.loads(_get(port, "/readyz")).get("reasons", {})
+    return reasons
 
 
 def test_records_that_retention_took_are_named_and_the_rest_is_counted(trial: Trial) -> None:

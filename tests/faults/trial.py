@@ -42,7 +42,9 @@ OPTIONS: Final[dict[str, object]] = {
 }
 """Settings of a deployment under fault: short time-outs, small batches."""
 
-PARTITIONS: Final = {"clicks": 4, "forecasts": 2, "buckets": 1, "late": 1, "dead_letter": 1}
+PARTITIONS: Final = {
+    "clicks": 4, "forecasts": 2, "buckets": 1, "late": 1, "dead_letter": 1, "replayed": 1,
+}  # fmt: skip
 """Partitions of its topics, by what follows `topic_` in their setting."""
 
 TRAFFIC: Final = (

@@ -80,13 +80,13 @@ def publish(publisher: Publisher, bucket_ms: int) -> None:
 
 def freeze_at_commit(publisher: Publisher, broker_pid: int) -> None:
     """Have the broker stop when everything is sent and acknowledged, before the commit."""
-    flush: Callable[..., None] = publisher._producer.flush
+    flush: Callable[..., None] = publisher._transactions._producer.flush
 
     def flush_and_freeze(timeout: float | None = None) -> None:
         flush(timeout=timeout)
         os.kill(broker_pid, signal.SIGSTOP)
 
-    publisher._producer.flush = flush_and_freeze
+    publisher._transactions._producer.flush = flush_and_freeze
 
 
 def test_a_commit_that_hangs_ends_as_unknown_and_the_next_forecaster_goes_on(
@@ -126,8 +126,8 @@ def test_a_broker_that_hangs_before_the_records_are_in_is_given_up_too(
     with pytest.raises(FencedError, match="outcome is unknown"):
         publish(publisher, BUCKET_MS)
     publisher.close()  # its records are still in hand
-    publisher._producer._sender.join(PATIENCE_SECONDS)
-    assert not publisher._producer._sender.is_alive(), "nothing is sent later"
+    publisher._transactions._producer._sender.join(PATIENCE_SECONDS)
+    assert not publisher._transactions._producer._sender.is_alive(), "nothing is sent later"
     assert time.monotonic() - began < PATIENCE_SECONDS
 
     stack.kafka.resume()

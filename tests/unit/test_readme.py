@@ -26,7 +26,7 @@ def test_settings_tables_are_those_of_the_settings() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_that_a_page_names_exists(page: Path) -> None:
-    named = set(re.findall(r"(?:^|\$\()genrecast ([a-z]+)", code_of(page), re.MULTILINE))
+    named = set(re.findall(r"(?:^|\$\()genrecast ([a-z-]+)", code_of(page), re.MULTILINE))
     assert named <= set(COMMANDS)
 
 

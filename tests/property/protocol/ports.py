@@ -64,6 +64,9 @@ class StorePort:
             self._world.oracle.note_idle(partition, until_ms)
         return is_renewed
 
+    def note_pause(self, partition: int, expected_offset: int, reason: str) -> None:
+        self._call("note_pause", lambda store: store.note_pause(partition, expected_offset, reason))
+
     def seal(
         self, *, partition_count: int, now_ms: int, expect_published_ms: int | None
     ) -> Sealed | Literal["wait", "disagrees"]:

@@ -27,7 +27,36 @@ def test_what_was_refused_is_refused_again_and_does_not_count() -> None:
     for _ in range(3):
         with pytest.raises(DeadLetterRatioError, match="1,001 of the last 1,001"):
             limit.check(batch(0, LEAST_RECORDS + 1))
+    assert limit.refused == 2
     limit.check(batch(LEAST_RECORDS, 1))
+    limit.add(batch(LEAST_RECORDS, 1))
+    assert limit.refused is None
+
+
+def test_another_partitions_records_do_not_end_the_pause() -> None:
+    limit = DeadLetterLimit(0.5)
+    with pytest.raises(DeadLetterRatioError):
+        limit.check(batch(0, LEAST_RECORDS))
+    limit.add(Batch(0, 0, 10, counted=10))
+    assert limit.refused == 2
+
+
+def test_once_warned_few_records_are_a_sign_so_no_restart_lets_them_through() -> None:
+    limit = DeadLetterLimit(0.5, is_warned=True)
+    with pytest.raises(DeadLetterRatioError):
+        limit.check(batch(1, 2))
+    limit.check(batch(2, 2))
+
+
+def test_what_is_waved_on_passes_and_leaves_no_mark_on_the_ratio() -> None:
+    limit = DeadLetterLimit(0.5)
+    broken, next_one = (Batch(2, at, at + 5_000, dead_letters=5_000) for at in (7, 5_007))
+    limit.wave_on(2, 5_007)
+    limit.check(broken)
+    limit.add(broken)
+    assert limit.allowed([broken, next_one]) == 1
+    with pytest.raises(DeadLetterRatioError, match="5,000 of the last 5,000"):
+        limit.check(next_one)
 
 
 def test_only_the_last_records_count() -> None:

@@ -8,7 +8,8 @@ Buckets are 10 s long here, events may be 3 s out of order:
 
 import pytest
 
-from consumer.errors import BrokerUnavailableError, InvariantError
+from consumer.dead_letter_limit import LEAST_RECORDS
+from consumer.errors import BrokerUnavailableError, DeadLetterRatioError, InvariantError
 from contracts.forecasts import BucketRecord, ReplayPoint
 from state.store import Sealed, StoreUnavailableError
 from tests.contract.test_stores import A, B, C, batch
@@ -314,3 +315,31 @@ def test_a_partition_that_has_to_wait_does_not_hold_up_another() -> None:
     world.log.write(1, click(11_000))
     assert world.step() == 1
     assert world.offsets == {0: 1, 1: 1}
+
+
+def test_too_many_dead_letters_stand_still_and_are_noted_with_nothing_written_aside() -> None:
+    world = make_world(0)
+    world.step()
+    for _ in range(LEAST_RECORDS):
+        world.log.write(0, b"broken", 1000)
+    with pytest.raises(DeadLetterRatioError):
+        world.step(2)
+    assert world.loop.limit.refused == 0
+    assert (world.side.dead_letters, world.offsets) == ([], {})
+    assert "partition 0, from offset 0" in world.store.read_progress().paused[0]
+
+    world.loop.limit.wave_on(0, LEAST_RECORDS)
+    assert world.step(2) == LEAST_RECORDS
+    assert not world.loop.is_refusing
+    assert len(world.side.dead_letters) == LEAST_RECORDS
+    assert world.store.read_progress().paused == {}
+
+
+def test_a_member_that_takes_over_a_pause_lets_no_few_records_through() -> None:
+    world = make_world(0)
+    world.store.note_pause(0, 0, "as another member left it")
+    world.step()
+    world.log.write(0, b"broken", 1000)
+    with pytest.raises(DeadLetterRatioError):
+        world.step(2)
+    assert world.side.dead_letters == []

@@ -108,7 +108,7 @@ def test_there_is_no_age_before_there_is_a_watermark(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"),
+    ("value", "label"),
     [
         (None, "tombstone"),
         (b"x" * 999, "too_large"),
@@ -120,9 +120,9 @@ def test_there_is_no_age_before_there_is_a_watermark(monkeypatch: pytest.MonkeyP
         (click(1).replace(b"}", b', "action": "hostile\\nlabel"}'), "action"),
     ],
 )
-def test_a_dead_letters_reason_is_one_of_a_few(value: bytes | None, kind: str) -> None:
+def test_a_dead_letters_reason_is_one_of_a_few_words(value: bytes | None, label: str) -> None:
     [(_, reason)] = decode_values([value], max_event_bytes=500).refused
-    assert metrics.kind_of(reason) == kind
+    assert metrics.reason_label(reason) == label
 
 
 def test_an_event_of_the_future_and_late_ones_are_told_by_reason() -> None:
@@ -175,6 +175,6 @@ def test_a_pause_for_dead_letters_is_shown_without_a_break_and_is_no_other_troub
 
     shown_after_a_turn()  # the partition is placed
     assert [shown_after_a_turn() for _ in range(5)] == [(1, 0)] * 5
-    world.loop._limit.max_ratio = 1.0
+    world.loop.limit.max_ratio = 1.0
     shown_after_a_turn()
     assert shown_after_a_turn() == (0, 0)

@@ -134,6 +134,15 @@ def test_side_topic_must_hold_what_belongs_there_and_nothing_else() -> None:
     ]  # fmt: skip
 
 
+def test_letters_that_were_sent_again_belong_on_their_topic_as_far_as_all_is_decided() -> None:
+    ledger = ledger_of(
+        published(A, {"g": 2}, cut=2, replay=(2, None)), published(B, {"g": 1}, cut=5), since=B
+    )
+    recounted = Recounted(ledger)
+    recounted.set_aside({0: {1, 3, 5}, 7: {0}})
+    assert recounted.dead_letters == {Position(0, 3)}
+
+
 def checked(*forecasts: tuple[str, int, int], is_whole: bool = True) -> list[str]:
     ledger = ledger_of(published(A, {"g": 2}, cut=2), published(B, {"g": 0, "h": 1}, cut=3))
     found = Differences()

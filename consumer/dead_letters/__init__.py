@@ -1,0 +1,1 @@
+"""Dead letters looked at and, once the contract takes them, sent to `clicks` again."""
