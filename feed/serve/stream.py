@@ -31,10 +31,6 @@ HEADERS: Final = (
 """Of the answer; the last one keeps nginx from collecting events."""
 
 
-class ReaderGoneError(Exception):
-    """The reader has gone, or takes nothing for too long."""
-
-
 class Reader:
     """One reader's place, and what it is sent next.
 
@@ -94,12 +90,6 @@ class Reader:
         last = bucket.start_ms - bucket.bucket_ms
         return event("gap", {"from": first, "to": last, "buckets": count}), bucket
 
-    def is_overtaken(self, bucket: KeptBucket) -> bool:
-        """Say whether a bucket that is being sent is too old to go on with."""
-        is_resumed = bucket.start_ms <= self._resumed_to
-        behind = self._service.board.count_after(bucket.start_ms)
-        return not is_resumed and behind > self._service.settings.serve_max_buckets_behind
-
     def blocks(self, bucket: KeptBucket) -> tuple[bytes, ...]:
         """Return a bucket's events for this reader."""
         return self._service.board.events(bucket).blocks(self._genres)
@@ -108,10 +98,11 @@ class Reader:
 class ForecastStream(Response):
     """Sends what the reader is to have until it goes, or the service ends."""
 
-    def __init__(self, service: Service, reader: Reader) -> None:
+    def __init__(self, service: Service, reader: Reader, address: str) -> None:
         super().__init__()
         self._service = service
         self._reader = reader
+        self._address = address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request: see `starlette.responses.Response`."""
@@ -119,16 +110,12 @@ class ForecastStream(Response):
         start = {"type": "http.response.start", "status": self.status_code}
         await send({**start, "headers": list(HEADERS)})
         watch = asyncio.create_task(self._watch(receive))
-        self._service.subscribers += 1
-        metrics.SUBSCRIBERS.inc()
+        self._service.enter(self._address)
         try:
             await self._run(watch)
-        except ReaderGoneError:
-            return
         finally:
             watch.cancel()
-            self._service.subscribers -= 1
-            metrics.SUBSCRIBERS.dec()
+            self._service.leave(self._address)
 
     async def _watch(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -157,18 +144,13 @@ class ForecastStream(Response):
         if bucket is None:
             return standing is not None
         for block in self._reader.blocks(bucket):
+            if self._service.is_closing:
+                return False
             await self._write(block)
         late_ms = self._service.wall_clock_ms() - bucket.emitted_at_ms
         metrics.SENT_SECONDS.observe(max(0, late_ms) / MS_PER_SECOND)
         return True
 
     async def _write(self, block: bytes, *, is_last: bool = False) -> None:
-        message = {"type": "http.response.body", "body": block, "more_body": not is_last}
-        try:
-            async with asyncio.timeout(self._service.settings.serve_write_seconds):
-                await self._send(message)
-        except TimeoutError:
-            metrics.SLOW_READERS.inc()
-            raise ReaderGoneError from None
-        except OSError as error:
-            raise ReaderGoneError from error
+        """Hand bytes to the connection; waits while it is full. The guard ends a wait too long."""
+        await self._send({"type": "http.response.body", "body": block, "more_body": not is_last})
