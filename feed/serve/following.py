@@ -78,7 +78,7 @@ class Follower:
                 self._call(self._service.add, kept)
             self._has_caught_up = self._has_caught_up or feed.is_at_end()
             if self._has_caught_up:
-                self._call(self._service.fine, "kafka")
+                self._call(self._service.filled)
 
     def _call(self, do: Callable[..., None], *arguments: object) -> None:
         try:

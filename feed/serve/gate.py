@@ -78,11 +78,8 @@ class Gate:
             after = {"retry-after": str(int(wait) + 1)}
             return _refuse("rate", 429, "too many requests from your address", after)
         headers = Headers(scope=scope)
-        given = headers.get("authorization")
-        is_preflight = scope["method"] == "OPTIONS"
-        if is_preflight or may_read(
-            self._token, scope["path"], None if given is None else given.encode("latin-1")
-        ):
+        given = Headers(scope=scope).get("authorization") or ""
+        if may_read(self._token, scope["path"], given.encode("latin-1")):
             return None
         ask = {"www-authenticate": 'Bearer realm="genrecast"'}
         return _refuse("token", 401, "send the header Authorization: Bearer TOKEN", ask)

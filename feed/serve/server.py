@@ -15,7 +15,7 @@ from contracts.clock import wall_clock_ms
 from feed.serve.addresses import Networks
 from feed.serve.app import make_app
 from feed.serve.following import Follower
-from feed.serve.guard import Admission, guarded
+from feed.serve.guard import Admission, GuardedProtocol, guarded
 from feed.serve.sampling import Sampler
 from feed.serve.service import Service
 from feed.serve.settings import ServeSettings
@@ -92,6 +92,10 @@ async def run(settings: ServeSettings, listener: socket.socket) -> None:
         log.info("%s: closing the streams", number.name)
         service.close()
         server.should_exit = True
+        for connection in list(server.server_state.connections):
+            if isinstance(connection, GuardedProtocol) and connection.flow.write_paused:
+                # Its reader takes nothing: nothing is waited for.
+                connection.transport.abort()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)

@@ -52,7 +52,8 @@ class Service:
         answers: What takes computing.
         news: Told on every bucket and every change of the standing.
         subscribers_of: Streams that are open, by address.
-        conflated: Buckets that slow readers were not sent.
+        conflated: Buckets that readers were not sent: they were slow, or away for too long.
+        is_filled: What the topic keeps has been read once; streams begin then.
         is_closing: Streams end at once.
     """
 
@@ -66,6 +67,7 @@ class Service:
     standing: Standing = STANDING_AT_FIRST
     subscribers_of: Counter[str] = field(default_factory=Counter)
     conflated: int = 0
+    is_filled: bool = False
     is_closing: bool = False
     started_ms: int = 0
 
@@ -97,6 +99,18 @@ class Service:
         if self.problems.pop(part, None) not in (None, STARTING):
             log.info("%s: answers again", part)
         self.refresh()
+
+    def filled(self) -> None:
+        """Note that the topic has been read to its end."""
+        self.fine("kafka")
+        if not self.is_filled:
+            self.is_filled = True
+            self.news.tell()
+
+    def note_conflated(self, buckets: int) -> None:
+        """Count buckets that a reader was not sent."""
+        self.conflated += buckets
+        metrics.CONFLATED.inc(buckets)
 
     @property
     def age_seconds(self) -> float | None:
