@@ -3,8 +3,7 @@
 import json
 import re
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from feed.serve import app
 from feed.serve.auth import token_of
 from feed.serve.service import Service
 from feed.serve.settings import ServeSettings
-from tests.served import PATIENCE_SECONDS, Served, serve_settings, served
+from tests.served import Served, serve_settings, served, wait_for
 from tests.unit.feed.making import at, kept
 
 TOKEN = "0123456789abcdef-token"
@@ -59,13 +58,6 @@ def read_to_end(peer: socket.socket) -> bytes:
 def upload_without_end(peer: socket.socket) -> None:
     while True:
         peer.sendall(b"x" * 65_536)
-
-
-def wait_for(is_true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_true():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
 
 
 def test_the_newest_forecasts_are_those_of_the_topic(site: Served) -> None:
