@@ -15,6 +15,9 @@ STEPS_OF_WORK: Final = (
 )  # fmt: skip
 """Bounds for parts of a bucket's work, seconds: from one step of few genres to a timeout."""
 
+STEPS_OF_REQUESTS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""Bounds for an HTTP answer, seconds."""
+
 STEPS_OF_SCRIPTS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0)
 """Bounds for one call to Redis, seconds: from a round trip to the socket's timeout."""
 
@@ -312,6 +315,104 @@ METRICS: Final = (
         "counter",
         "drifts",
         "Times drift asked for retraining.",
+    ),
+    # The HTTP service
+    Metric(
+        "genrecast_serve_requests_total",
+        "counter",
+        "requests",
+        "Requests answered, by route and status code; streams count when they begin.",
+        labels=("route", "code"),
+        part="serve",
+    ),
+    Metric(
+        "genrecast_serve_request_seconds",
+        "histogram",
+        "seconds",
+        "From a request's headers to the end of its answer, by route, without streams.",
+        labels=("route",),
+        buckets=STEPS_OF_REQUESTS,
+        part="serve",
+    ),
+    Metric(
+        "genrecast_serve_refused_total",
+        "counter",
+        "requests",
+        "Requests and connections refused, by why: connections, address, rate, headers, path, "
+        "token, slow (a request that did not arrive in time).",
+        labels=("why",),
+        part="serve",
+    ),
+    Metric(
+        "genrecast_serve_connections",
+        "gauge",
+        "connections",
+        "Connections that are open.",
+        part="serve",
+    ),
+    Metric(
+        "genrecast_serve_subscribers",
+        "gauge",
+        "streams",
+        "Streams that are open.",
+        part="serve",
+    ),
+    Metric(
+        "genrecast_serve_conflated_total",
+        "counter",
+        "buckets",
+        "Buckets that readers were not sent, being slow or away for too long: they got the newest.",
+        part="serve",
+    ),
+    Metric(
+        "genrecast_serve_slow_readers_total",
+        "counter",
+        "streams",
+        "Streams that were ended because the reader took nothing for too long.",
+        part="serve",
+    ),
+    Metric(
+        "genrecast_serve_sent_seconds",
+        "histogram",
+        "seconds",
+        "From a bucket's publication to its end being handed to a live reader's connection.",
+        buckets=STEPS_OF_WORK,
+        part="serve",
+    ),
+    Metric(
+        "genrecast_serve_age_seconds",
+        "gauge",
+        "seconds",
+        "Since the newest bucket was published; NaN before the first.",
+        part="serve",
+    ),
+    Metric(
+        "genrecast_serve_stale",
+        "gauge",
+        "1",
+        "1 while what is shown is not current: no bucket for too long, or Kafka away.",
+        part="serve",
+    ),
+    Metric(
+        "genrecast_serve_buckets",
+        "gauge",
+        "buckets",
+        "Buckets that are kept.",
+        part="serve",
+    ),
+    Metric(
+        "genrecast_serve_genres",
+        "gauge",
+        "genres",
+        "Genres in the newest bucket.",
+        part="serve",
+    ),
+    Metric(
+        "genrecast_serve_board_bytes",
+        "gauge",
+        "bytes",
+        "Memory that the kept buckets take.",
+        part="serve",
     ),
 )
 """All of them, in the order of the page."""

@@ -13,9 +13,9 @@ _HEAD: Final = """# Metrics
 
 <!-- Written by `python -m tests.metrics_page` from contracts/metrics.py. -->
 
-Prometheus reads them from `/metrics` of every command below; of a consumer at the port that
-`GENRECAST_HEALTH_PORT` names. Beside these it finds what Python's client tells of the process
-(`process_*`, `python_*`).
+Prometheus reads them from `/metrics` of every command below: of a consumer at the port that
+`GENRECAST_HEALTH_PORT` names, of the service at its own. Beside these it finds what Python's
+client tells of the process (`process_*`, `python_*`).
 Alerts and what to do: [operations](operations.md#alerts).
 """
 

@@ -8,7 +8,7 @@ _RANGE: Final = re.compile(r"\[[^\]]*\]")
 _DURATION: Final = re.compile(r"\b\d+(?:ms|[smhdwy])\b")
 _GROUPING: Final = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")
 _MATCHERS: Final = re.compile(r"\{([^}]*)\}")
-_NAME: Final = re.compile(r"[a-zA-Z_:][\w:]*(?!\w*\s*\()")
+_NAME: Final = re.compile(r"(?<![\w.])[a-zA-Z_:][\w:]*(?!\w*\s*\()")
 _WORDS: Final = frozenset({"and", "or", "unless", "bool", "offset", "inf", "nan"})
 _SUFFIXES: Final = ("_bucket", "_count", "_sum")
 

@@ -28,6 +28,15 @@ def sample(name: str, **labels: object) -> float | None:
     return REGISTRY.get_sample_value(name, {key: str(value) for key, value in labels.items()})
 
 
+def measured(text: bytes) -> set[tuple[str, str]]:
+    """Return name and kind of each metric of ours in what a scraper gets."""
+    return {
+        (family.name + ("_total" if family.type == "counter" else ""), family.type)
+        for family in text_string_to_metric_families(text.decode())
+        if family.name.startswith("genrecast_")
+    }
+
+
 def progress(published_ms: int | None = None, global_watermark_ms: int = 2_000) -> Progress:
     return Progress(
         offsets={0: 9, 1: 4, 2: 0},
@@ -52,12 +61,7 @@ def show(positions: dict[int, int], ends: dict[int, int], paused: set[int], **ch
 
 def test_what_a_consumer_measures_is_what_the_list_says_of_it() -> None:
     assert RedisStore.SCRIPTS  # its module measures too
-    made = {
-        (family.name + ("_total" if family.type == "counter" else ""), family.type)
-        for family in text_string_to_metric_families(generate_latest().decode())
-        if family.name.startswith("genrecast_")
-    }
-    assert made == {(m.name, m.kind) for m in METRICS if m.part == "consume"}
+    assert measured(generate_latest()) == {(m.name, m.kind) for m in METRICS if m.part == "consume"}
 
 
 def test_what_is_not_on_the_list_cannot_be_measured() -> None:
