@@ -1,6 +1,6 @@
 """The retained clicks log counted once more, by the consumers' own code and beside any state."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from consumer.aggregate import Aggregate, aggregate_records
 from consumer.broker.topic_log import OnProgress, Stretch, TopicLog
+from consumer.dead_letters.ledger import read_ledger
 from consumer.dedup import Seen
 from contracts.measures import MEASURE_COUNT
 from contracts.settings import Settings
@@ -51,10 +52,29 @@ def recount_topic(settings: Settings, on_progress: OnProgress | None = None) -> 
     """
     cells: Cells = {}
     with TopicLog(settings, settings.topic_clicks) as clicks:
-        for _, counted in aggregate_log(clicks.read(on_progress=on_progress), settings, {}):
+        replayed = read_ledger(settings).of(settings.topic_clicks)
+        log = without_replayed(clicks.read(on_progress=on_progress), replayed)
+        for _, counted in aggregate_log(log, settings, {}):
             for key, cell in counted.batch.cells.items():
                 cells[key] = cells.get(key, 0) + np.array(cell, np.int64)
     return _on_a_grid(cells, settings.bucket_ms)
+
+
+def without_replayed(
+    stretches: Iterable[Stretch], replayed: Mapping[int, Set[int]]
+) -> Iterator[Stretch]:
+    """Leave out dead letters that were sent again: the present rules may take them, theirs did not.
+
+    The record that was sent again is one of the log, and judged as any.
+
+    Args:
+        stretches: The log.
+        replayed: Their offsets by partition.
+    """
+    for stretch in stretches:
+        gone = replayed.get(stretch.partition, frozenset())
+        kept = [r for r in stretch.records if r.offset not in gone] if gone else stretch.records
+        yield Stretch(stretch.partition, stretch.begin, stretch.end, kept)
 
 
 def aggregate_log(

@@ -1,15 +1,15 @@
 """`verify`: the clicks log counted again from Kafka alone, held against all that was published."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
 
 from consumer.broker.journal import Journal
-from consumer.broker.topic_log import OnProgress, Stretch, TopicLog
+from consumer.broker.topic_log import OnProgress, TopicLog
 from consumer.dead_letters.ledger import read_ledger
-from consumer.recount import aggregate_log
+from consumer.recount import aggregate_log, without_replayed
 from consumer.verification import (
     Differences,
     ForecastCheck,
@@ -77,7 +77,7 @@ def verify(settings: Settings, since_ms: int | None, progress: Progress) -> Veri
         if ledger.buckets:
             replayed = read_ledger(settings, progress("replayed")).of(settings.topic_clicks)
             recounted.set_aside(replayed)
-            log = _without(clicks.read(_offsets(ledger), progress("clicks")), replayed)
+            log = without_replayed(clicks.read(_offsets(ledger), progress("clicks")), replayed)
             for partition, aggregate in aggregate_log(log, settings, _watermarks(ledger)):
                 recounted.fold(partition, aggregate)
     compare_counts(recounted, differences)
@@ -107,17 +107,6 @@ def _offsets(ledger: Ledger) -> dict[int, int]:
 
 def _watermarks(ledger: Ledger) -> dict[int, int | None]:
     return {p: point.watermark for p, point in ledger.begins.items()}
-
-
-def _without(stretches: Iterable[Stretch], replayed: Mapping[int, Set[int]]) -> Iterator[Stretch]:
-    """Leave out dead letters that were sent again: the present rules may take them, theirs did not.
-
-    The record that was sent again is one of the log, and judged as any.
-    """
-    for stretch in stretches:
-        gone = replayed.get(stretch.partition, frozenset())
-        kept = [r for r in stretch.records if r.offset not in gone] if gone else stretch.records
-        yield Stretch(stretch.partition, stretch.begin, stretch.end, kept)
 
 
 def _places(

@@ -24,7 +24,7 @@ def history_from_topic(settings: Settings) -> "History":
     from rich.console import Console
     from rich.progress import Progress
 
-    from consumer.errors import BrokerRefusedError, BrokerUnavailableError
+    from consumer.errors import BrokerRefusedError, BrokerUnavailableError, InvariantError
     from consumer.recount import RecountError, recount_topic
     from model.history import History
 
@@ -34,7 +34,9 @@ def history_from_topic(settings: Settings) -> "History":
             counted = recount_topic(
                 settings, lambda done, total: bar.update(task, completed=done, total=total)
             )
-        except (BrokerRefusedError, BrokerUnavailableError, RecountError) as error:
+        except (
+            BrokerRefusedError, BrokerUnavailableError, InvariantError, RecountError,
+        ) as error:  # fmt: skip
             raise click.ClickException(str(error)) from None
     return History(
         names=counted.genres,
