@@ -8,10 +8,12 @@ ENV UV_PROJECT_ENVIRONMENT=/opt/genrecast \
     UV_NO_CACHE=1
 RUN python3 -m venv /opt/uv \
  && /opt/uv/bin/pip install --no-cache-dir --disable-pip-version-check uv==0.13.9
+# Such as "--extra traces".
+ARG EXTRAS=
 WORKDIR /src
 # Dependencies first: they change less often than the code, and are most of the image.
 COPY pyproject.toml uv.lock README.md LICENSE ./
-RUN /opt/uv/bin/uv sync --locked --no-dev --no-install-project
+RUN /opt/uv/bin/uv sync --locked --no-dev ${EXTRAS} --no-install-project
 COPY consumer consumer
 COPY contracts contracts
 COPY feed feed
@@ -20,7 +22,7 @@ COPY model model
 COPY producer_sim producer_sim
 COPY stack stack
 COPY state state
-RUN /opt/uv/bin/uv sync --locked --no-dev --no-editable
+RUN /opt/uv/bin/uv sync --locked --no-dev ${EXTRAS} --no-editable
 
 FROM ${BASE_IMAGE}
 RUN useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin genrecast

@@ -19,9 +19,13 @@ NO_WATERMARK: Final = -(2**62)
 """Stands for "no event yet" in arrays: below any event time, ms."""
 
 
+CLOSED_WHILE_IDLE: Final = "idle"
+"""Why an event is late that is not behind its partition's watermark."""
+
+
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """A record that does not count: where it goes and why."""
+    """A record that does not count: where it goes and why (late by the watermark: no reason)."""
 
     record: Record
     bucket_ms: int = 0
@@ -256,7 +260,9 @@ def move_refused(
     ]
     gone += [e for e in aggregate.repeated if e.bucket_ms <= published_ms]
     repeated = tuple(e for e in aggregate.repeated if e.bucket_ms > published_ms)
-    late = tuple(e for e in gone if e.record.offset >= restored_cut)
+    late = tuple(
+        replace(e, reason=CLOSED_WHILE_IDLE) for e in gone if e.record.offset >= restored_cut
+    )
     events, buckets_ms = aggregate.events.take(kept), aggregate.buckets_ms[kept]
     batch = replace(
         aggregate.batch,

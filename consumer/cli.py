@@ -11,22 +11,14 @@ from typing import Final
 import click
 
 from consumer.health import Readiness, serve_health
-from contracts.kafka_log import quiet_kafka_log
+from contracts.logs import set_up_logging
 from contracts.options import REDIS_CONNECTION, ConfigurationError, with_settings
 from contracts.settings import Settings
 
+log = logging.getLogger(__name__)
+
 EXIT_FAILED: Final = 1
 """Exit status when going on would be wrong."""
-
-
-def set_up_logging(settings: Settings) -> None:
-    """Log to stderr; the client's own chatter only when it matters."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    quiet_kafka_log()
 
 
 @click.command()
@@ -51,6 +43,7 @@ def consume(settings: Settings, *, create_topics: bool, until_idle: float | None
       GENRECAST_KAFKA_BOOTSTRAP=kafka:9092 genrecast consume --health-port 8080
     """  # noqa: D301 (click reads the control character)
     from consumer.service import FATAL, Service
+    from consumer.tracing import open_traces
     from model.artifact import ModelRefusedError
     from model.registry import check_chosen_model
 
@@ -62,7 +55,7 @@ def consume(settings: Settings, *, create_topics: bool, until_idle: float | None
     stop = threading.Event()
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
-        logging.getLogger(__name__).info("%s: finishing", signal.Signals(number).name)
+        log.info("%s: finishing", signal.Signals(number).name)
         stop.set()
 
     signal.signal(signal.SIGTERM, on_signal)
@@ -75,13 +68,15 @@ def consume(settings: Settings, *, create_topics: bool, until_idle: float | None
         except OSError as error:
             message = f"GENRECAST_HEALTH_PORT: cannot listen on {settings.health_port}: {error}"
             raise ConfigurationError(message) from None
-    service = Service(settings, readiness, stop, until_idle)
+    traces = open_traces(settings)
+    service = Service(settings, readiness, stop, until_idle, traces)
     try:
         service.run(create_topics=create_topics)
     except FATAL as error:
-        click.echo(f"genrecast consume: {error}", err=True)
+        log.critical("%s", error)
         sys.exit(EXIT_FAILED)
     finally:
+        traces.close()
         if server is not None:
             server.shutdown()
             server.server_close()

@@ -10,9 +10,10 @@ from consumer.judge import Judge
 from consumer.lineup import ChampionRefusedError, Lineup
 from consumer.messages import forecast_messages, is_published_as, journal_record
 from consumer.restoring import restore_store
-from contracts.clock import wall_clock_ms
+from consumer.stages import Stages
+from consumer.tracing import UNTRACED, Traces, traced
+from contracts.clock import MS_PER_SECOND, wall_clock_ms
 from contracts.forecasts import BucketRecord
-from contracts.settings import Settings
 from state.store import SPARE_BUCKETS, SavedState, Sealed, Store
 
 if TYPE_CHECKING:
@@ -66,22 +67,23 @@ class Closer:
     def __init__(
         self,
         *,
-        settings: Settings,
         store: Store,
         journal: JournalPort,
         open_publisher: Callable[[], PublisherPort],
         partition_count: Callable[[], int],
         lineup: Lineup,
         judge: Judge | None = None,
+        traces: Traces = UNTRACED,
         wall_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
-        self._settings = settings
+        self._settings = lineup.settings
         self._store = store
         self._journal = journal
         self._open_publisher = open_publisher
         self._partition_count = partition_count
         self._lineup = lineup
         self._judge = judge or Judge(lineup)
+        self._traces = traces
         self._wall_ms = wall_ms
         self._publisher: PublisherPort | None = None
         self._published_ms: int | None = None
@@ -91,6 +93,7 @@ class Closer:
         """Stop being the forecaster."""
         if self._publisher is not None:
             publisher, self._publisher = self._publisher, None
+            metrics.forget_models()
             publisher.close()
 
     def close_next(self) -> bool:
@@ -102,11 +105,13 @@ class Closer:
         """
         if self._publisher is None and not self._take_over():
             return True
-        sealed = self._store.seal(
-            partition_count=self._partition_count(),
-            now_ms=self._wall_ms(),
-            expect_published_ms=self._published_ms,
-        )
+        partition_count, stages = self._partition_count(), Stages()
+        with stages.stage("seal"):
+            sealed = self._store.seal(
+                partition_count=partition_count,
+                now_ms=self._wall_ms(),
+                expect_published_ms=self._published_ms,
+            )
         if sealed == "wait":
             # Between two buckets is the time for models to come and go.
             self._lineup.look()
@@ -125,7 +130,7 @@ class Closer:
         self._lineup.turn(sealed.models_generation)
         try:
             with metrics.CLOSE_SECONDS.time():
-                forecasts = self._forecast(sealed)
+                forecasts = self._traced(sealed, stages)
         except ChampionRefusedError:
             log.warning("the champion could not forecast: taking over anew, with another one")
             forecasts = None
@@ -134,20 +139,47 @@ class Closer:
             self.release()
         return True
 
-    def _forecast(self, sealed: Sealed) -> "Forecasts | None":
+    def _traced(self, sealed: Sealed, stages: Stages) -> "Forecasts | None":
+        """Publish a bucket and save it, told in the log and in a trace; None as `_forecast`."""
+        about: dict[str, str | int] = {
+            "bucket": sealed.bucket_ms,
+            "genres": int(sealed.is_known.sum()),
+            "clicks": int(sealed.cells[:, 0].sum()),
+            "model": self._lineup.champion.forecaster.version,
+        }
+        with traced(self._traces, "bucket", stages, about):
+            forecasts = self._forecast(sealed, stages)
+        if forecasts is not None:
+            lag_ms = self._wall_ms() - sealed.bucket_ms - self._settings.bucket_ms
+            log.info(
+                "bucket %d published: %d genres, %d clicks",
+                about["bucket"], about["genres"], about["clicks"],
+                extra=about | {
+                    "lag_seconds": lag_ms / MS_PER_SECOND,
+                    "step_ms": round(stages.seconds("step") * MS_PER_SECOND, 2),
+                    "transaction_ms": round(stages.seconds("transaction") * MS_PER_SECOND, 2),
+                },
+            )  # fmt: skip
+        return forecasts
+
+    def _forecast(self, sealed: Sealed, stages: Stages) -> "Forecasts | None":
         """Publish a bucket and save it; None when Redis went back behind it."""
         if self._publisher is None:
             raise RuntimeError("take over first")
         lineup = self._lineup
-        forecasts = lineup.advance(sealed)
+        with stages.stage("step"), metrics.STEP_SECONDS.time():
+            forecasts = lineup.advance(sealed)
         self._genres = sealed.genres
         emitted_at, forecaster = self._wall_ms(), lineup.champion.forecaster
         messages = forecast_messages(sealed, forecasts, self._settings, forecaster, emitted_at)
         journal = journal_record(sealed, self._settings, forecaster.version, emitted_at)
-        self._publisher.publish(sealed.bucket_ms, messages, journal)
+        with stages.stage("transaction"), metrics.TRANSACTION_SECONDS.time():
+            self._publisher.publish(sealed.bucket_ms, messages, journal)
         metrics.BUCKETS.inc()
         self._published_ms = sealed.bucket_ms
-        return forecasts if self._commit(sealed, forecaster.version) else None
+        with stages.stage("commit"):
+            is_kept = self._commit(sealed, forecaster.version)
+        return forecasts if is_kept else None
 
     def _follow_up(self, sealed: Sealed, forecasts: "Forecasts") -> bool:
         """Run the models in shadow; False when Redis went back behind the published bucket."""
@@ -159,10 +191,6 @@ class Closer:
         if not self._store.commit(sealed, states, model_version=model_version):
             log.warning("Redis went back behind the published bucket: taking over anew")
             return False
-        log.info(
-            "bucket %d published: %d genres, %d clicks",
-            sealed.bucket_ms, int(sealed.is_known.sum()), int(sealed.cells[:, 0].sum()),
-        )  # fmt: skip
         return True
 
     def _states_to_save(self, sealed: Sealed) -> list[SavedState]:

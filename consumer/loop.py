@@ -20,6 +20,8 @@ from consumer.errors import DeadLetterRatioError, InvariantError
 from consumer.idleness import Idleness
 from consumer.ports import Side, Source
 from consumer.records import Record, offset_span
+from consumer.stages import Stages
+from consumer.tracing import UNTRACED, Traces
 from contracts.clock import wall_clock_ms
 from contracts.settings import Settings
 from state.store import Batch, Progress, Store
@@ -54,6 +56,7 @@ class Loop:
     store: Store
     side: Side
     changed: threading.Event
+    traces: Traces = UNTRACED
     monotonic: Callable[[], float] = time.monotonic
     wall_ms: Callable[[], int] = wall_clock_ms
     sleep: Callable[[float], None] = time.sleep
@@ -63,6 +66,7 @@ class Loop:
     _sent_aside: dict[int, set[int]] = field(default_factory=dict)
     _seen: dict[int, Seen] = field(default_factory=dict)  # with `dedup` only
     _committed_at: float = 0.0
+    _paused: set[int] = field(default_factory=set)
     _idleness: Idleness = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,12 +97,13 @@ class Loop:
         applied = self._apply_all(pieces)
         if polled:
             self.last_record_at = self.monotonic()
+            metrics.POLL_RECORDS.observe(sum(map(len, polled.values())))
         is_due = self._idleness.is_due()
         # Asking the client for a position costs as much as many records: not while there are some.
         if is_due or not polled:
             self._skip_control_records(progress, set(polled) | moved)
         if is_due:
-            metrics.show_progress(progress, self.positions, self.wall_ms())
+            self._show(progress)
             self._idleness.renew(progress, self.positions)
         self._pause_ahead(progress)
         self._commit()
@@ -197,12 +202,14 @@ class Loop:
 
     def _apply(self, piece: Aggregate) -> bool:
         """Bring one aggregate into Redis; False when the partition is read again from there."""
-        partition = piece.batch.partition
+        partition, stages = piece.batch.partition, Stages()
         while True:
             outcome = self.store.apply(piece.batch)
             if outcome.kind in ("applied", "already"):
                 self.positions[partition] = piece.batch.next_offset
                 metrics.count_batch(piece.batch)
+                metrics.count_aside(piece.late, piece.dead_letters)
+                self.traces.add_batch(piece.batch, stages)
                 self.limit.add(piece.batch)
                 if partition in self._seen:
                     self._seen[partition].add(piece.batch.event_ids)
@@ -264,6 +271,16 @@ class Loop:
                     ahead.add(p)
                     self._idleness.restart(p)
         self.source.pause_only(ahead)
+        self._paused = ahead
+
+    def _show(self, progress: Progress) -> None:
+        ends = {p: end for p in self.positions if (end := self.source.last_end(p)) is not None}
+        metrics.show_progress(
+            progress,
+            metrics.Partitions(self.positions, ends, self._paused),
+            now_ms=self.wall_ms(),
+            bucket_ms=self.settings.bucket_ms,
+        )
 
     def _commit(self) -> None:
         now = self.monotonic()

@@ -1,112 +1,115 @@
-"""Every metric of a consumer with its meaning; `/metrics` beside `/healthz` serves them.
+"""What a consumer measures; `contracts.metrics` says what each metric means.
 
-Names follow Prometheus' conventions; the client adds `_total` to counters.
+Nothing here is called per event: batches, polls and buckets are what is counted.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
-
-from prometheus_client import Counter, Gauge, Histogram
+import math
+import platform
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
 
 from consumer.drift import THRESHOLD as DRIFT_THRESHOLD
+from contracts.clock import MS_PER_SECOND, wall_clock_ms
+from contracts.events import ClickEvent
+from contracts.instruments import Labels, counter, gauge, histogram, show_series
+from contracts.settings import Settings
 from state.store import Batch, Progress
 
 if TYPE_CHECKING:
+    from consumer.aggregate import Elsewhere
     from consumer.shadow import Running
 
-RECORDS: Final = Counter(
-    "genrecast_records",
-    "Records applied by this member, by place: counted, late, dead_letters, duplicates, skipped "
-    "(decided before a restore), lost (retention passed them unread).",
-    ["place"],
-)
-BUCKETS: Final = Counter("genrecast_buckets_published", "Buckets published by this member.")
-DEAD_LETTER_RATIO: Final = Gauge(
-    "genrecast_dead_letter_ratio",
-    "Share of dead letters among the last 10,000 records of this member; while it is paused for "
-    "them, those that it would take are among them.",
-)
-CLOSE_SECONDS: Final = Histogram(
-    "genrecast_close_seconds",
-    "From the seal of a bucket to its commit: step, transaction, state; seconds.",
-    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
-)
-TAKEOVERS: Final = Counter("genrecast_takeovers", "Times this member became the forecaster.")
-TRANSACTIONS_UNKNOWN: Final = Counter(
-    "genrecast_transactions_unknown",
-    "Forecast transactions that were fenced, or whose outcome only the journal could tell.",
-)
-RESTORES: Final = Counter(
-    "genrecast_restores", "Times Redis was behind the journal and was restored from it."
-)
-POSITION: Final = Gauge(
-    "genrecast_position_offset", "Next offset to read of an owned partition.", ["partition"]
-)
-WATERMARK: Final = Gauge(
-    "genrecast_watermark_seconds", "Watermark of an owned partition, epoch seconds.", ["partition"]
-)
-GLOBAL_WATERMARK: Final = Gauge(
-    "genrecast_global_watermark_seconds", "The deployment's watermark, epoch seconds."
-)
-HOLDS_WATERMARK: Final = Gauge(
-    "genrecast_holds_watermark",
-    "1 for an owned partition that is not idle and has the lowest watermark: it decides what may "
-    "close.",
-    ["partition"],
-)
-NOT_READY: Final = Gauge(
-    "genrecast_not_ready", "1 while a part of this member can't work; /readyz says why.", ["part"]
-)
+BUILD: Final = gauge("genrecast_build_info")
+BUCKET_SECONDS: Final = gauge("genrecast_bucket_seconds")
+NOT_READY: Final = gauge("genrecast_not_ready")
+DEAD_LETTER_RATIO: Final = gauge("genrecast_dead_letter_ratio")
 
-MODEL: Final = Gauge(
-    "genrecast_model_info",
-    "1 for each model that runs, by role: champion, candidate, previous.",
-    ["role", "name", "version"],
-)
-MODEL_ROLLING: Final = Gauge(
-    "genrecast_model_rolling",
-    "The record that a model keeps of itself, by role and figure: mase, wql, coverage, skill.",
-    ["role", "figure"],
-)
-STEP_ROLLING: Final = Gauge(
-    "genrecast_step_rolling", "The champion's record by step and figure.", ["step", "figure"]
-)
-GENRE_ROLLING: Final = Gauge(
-    "genrecast_genre_rolling",
-    "The champion's record by genre and figure, of the busiest 200; is_baseline is 1 where the "
-    "baseline is published because the model has been worse.",
-    ["genre", "figure"],
-)
-SHADOW_WQL: Final = Gauge(
-    "genrecast_shadow_wql",
-    "Weighted quantile loss on the buckets that candidate and champion were compared on.",
-    ["role"],
-)
-SHADOW_BUCKETS: Final = Gauge(
-    "genrecast_shadow_buckets", "Buckets that candidate and champion were compared on."
-)
-SHADOW_SECONDS: Final = Histogram(
-    "genrecast_shadow_seconds",
-    "How long a model in shadow took for a bucket, seconds.",
-    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
-)
-SWAPS: Final = Counter("genrecast_model_swaps", "Times another model began to publish.")
-AUTO_PROMOTIONS: Final = Counter(
-    "genrecast_auto_promotions", "Times a candidate was promoted because it had won."
-)
-MODELS_REFUSED: Final = Counter(
-    "genrecast_models_refused",
-    "Models taken out of use, by why: broken, or slow (in shadow). The log names them.",
-    ["why"],
-)
-DRIFT: Final = Gauge(
-    "genrecast_drift",
-    "How far the champion's loss has risen: the detector's sum as a share of its threshold.",
-)
-DRIFTS: Final = Counter("genrecast_drifts", "Times drift asked for retraining.")
+RECORDS: Final = counter("genrecast_records_total")
+LATE: Final = counter("genrecast_late_records_total")
+DEAD_LETTERS: Final = counter("genrecast_dead_letter_records_total")
+POLL_RECORDS: Final = histogram("genrecast_poll_records")
+POSITION: Final = gauge("genrecast_position_offset")
+LAG: Final = gauge("genrecast_lag_records")
+PAUSED: Final = gauge("genrecast_paused")
+
+WATERMARK: Final = gauge("genrecast_watermark_timestamp_seconds")
+GLOBAL_WATERMARK: Final = gauge("genrecast_global_watermark_timestamp_seconds")
+HOLDS_WATERMARK: Final = gauge("genrecast_holds_watermark")
+WATERMARK_AGE: Final = gauge("genrecast_watermark_age_seconds")
+FORECAST_AGE: Final = gauge("genrecast_forecast_age_seconds")
+LIVE: Final = gauge("genrecast_live")
+
+BUCKETS: Final = counter("genrecast_buckets_published_total")
+CLOSE_SECONDS: Final = histogram("genrecast_close_seconds")
+STEP_SECONDS: Final = histogram("genrecast_step_seconds")
+TRANSACTION_SECONDS: Final = histogram("genrecast_transaction_seconds")
+TRANSACTIONS_UNKNOWN: Final = counter("genrecast_transactions_unknown_total")
+TAKEOVERS: Final = counter("genrecast_takeovers_total")
+RESTORES: Final = counter("genrecast_restores_total")
+
+MODEL: Final = gauge("genrecast_model_info")
+MODEL_ROLLING: Final = gauge("genrecast_model_rolling")
+STEP_ROLLING: Final = gauge("genrecast_step_rolling")
+GENRE_ROLLING: Final = gauge("genrecast_genre_rolling")
+NOMINAL_COVERAGE: Final = gauge("genrecast_nominal_coverage")
+SHADOW_WQL: Final = gauge("genrecast_shadow_wql")
+SHADOW_BUCKETS: Final = gauge("genrecast_shadow_buckets")
+SHADOW_SECONDS: Final = histogram("genrecast_shadow_seconds")
+SWAPS: Final = counter("genrecast_model_swaps_total")
+AUTO_PROMOTIONS: Final = counter("genrecast_auto_promotions_total")
+MODELS_REFUSED: Final = counter("genrecast_models_refused_total")
+DRIFT: Final = gauge("genrecast_drift_ratio")
+DRIFTS: Final = counter("genrecast_drifts_total")
 
 PLACES: Final = ("counted", "late", "dead_letters", "duplicates", "skipped", "lost")
 """Where a batch's records can be, as `state.store.Batch` names it."""
+
+BEHIND_WATERMARK: Final = "watermark"
+"""Why an event is late, unless `consumer.aggregate` gives a reason."""
+
+_REASONS: Final = (
+    (re.compile(r"value: missing"), "tombstone"),
+    (re.compile(r"value: \d+ bytes"), "too_large"),
+    (re.compile(r"value: not JSON"), "not_json"),
+    (re.compile(r"event_time: \S+ s ahead"), "future"),
+)
+"""How the reasons of dead letters begin that are told from a field's own."""
+
+
+@dataclass(slots=True)
+class _Moments:
+    """Moments that ages are counted from, epoch ms; None where there is none yet."""
+
+    watermark_ms: int | None = None
+    forecast_ms: int | None = None
+
+
+_moments: Final = _Moments()
+
+
+def _seconds_since(moment_ms: int | None) -> float:
+    return math.nan if moment_ms is None else (wall_clock_ms() - moment_ms) / MS_PER_SECOND
+
+
+# Ages are reckoned when they are asked for: they go on growing when everything else stands still.
+WATERMARK_AGE.set_function(lambda: _seconds_since(_moments.watermark_ms))
+FORECAST_AGE.set_function(lambda: _seconds_since(_moments.forecast_ms))
+
+
+def show_process(settings: Settings) -> None:
+    """Show what runs and the settings that alerts need; once, at the start."""
+    BUILD.labels(version("genrecast"), platform.python_version(), version("kafka-python")).set(1)
+    BUCKET_SECONDS.set(settings.bucket_seconds)
+    NOMINAL_COVERAGE.set(settings.quantiles[-1] - settings.quantiles[0])
+    # A counter that begins at its first event hides that event from `increase`.
+    for place in PLACES:
+        RECORDS.labels(place)
+    for why in ("broken", "slow"):
+        MODELS_REFUSED.labels(why)
 
 
 def count_batch(batch: Batch) -> None:
@@ -117,45 +120,97 @@ def count_batch(batch: Batch) -> None:
             RECORDS.labels(place).inc(count)
 
 
-def show_progress(progress: Progress, positions: Mapping[int, int], now_ms: int) -> None:
-    """Show where the owned partitions stand; `positions` are their next offsets."""
-    is_idle = {p: progress.idle_until.get(p, 0) > now_ms for p in positions}
+def count_aside(late: "Iterable[Elsewhere]", dead_letters: "Iterable[Elsewhere]") -> None:
+    """Count what an applied batch sent aside, by reason."""
+    for reason, count in Counter(e.reason or BEHIND_WATERMARK for e in late).items():
+        LATE.labels(reason).inc(count)
+    for reason, count in Counter(reason_label(e.reason) for e in dead_letters).items():
+        DEAD_LETTERS.labels(reason).inc(count)
+
+
+def reason_label(reason: str) -> str:
+    """Return a dead letter's reason as one of a few words: a label must not quote what came."""
+    for begins, label in _REASONS:
+        if begins.match(reason):
+            return label
+    field = re.split(r"[.:]", reason, maxsplit=1)[0]
+    return field if field in ClickEvent.model_fields else "value"
+
+
+@dataclass(frozen=True, slots=True)
+class Partitions:
+    """Where a member's partitions stand.
+
+    Attributes:
+        positions: Next offset per owned partition.
+        ends: Each log's end as far as it is known.
+        paused: Those that run ahead.
+    """
+
+    positions: Mapping[int, int]
+    ends: Mapping[int, int] = field(default_factory=dict)
+    paused: Collection[int] = ()
+
+
+def show_progress(progress: Progress, owned: Partitions, *, now_ms: int, bucket_ms: int) -> None:
+    """Show where the deployment and the owned partitions stand."""
     awake = [w for p, w in progress.watermarks.items() if progress.idle_until.get(p, 0) <= now_ms]
     lowest = min(awake, default=None)
-    for gauge in (POSITION, WATERMARK, HOLDS_WATERMARK):
-        gauge.clear()
-    for p, offset in positions.items():
-        watermark = progress.watermarks.get(p)
-        POSITION.labels(p).set(offset)
-        if watermark is not None:
-            WATERMARK.labels(p).set(watermark / 1000)
-        HOLDS_WATERMARK.labels(p).set(not is_idle[p] and watermark in (None, lowest))
+    watermarks = {p: progress.watermarks.get(p) for p in owned.positions}
+    holds = {
+        p: progress.idle_until.get(p, 0) <= now_ms and watermark in (None, lowest)
+        for p, watermark in watermarks.items()
+    }
+    lags = {p: max(0, owned.ends[p] - at) for p, at in owned.positions.items() if p in owned.ends}
+    show_series(POSITION, {(p,): at for p, at in owned.positions.items()})
+    show_series(LAG, {(p,): lag for p, lag in lags.items()})
+    show_series(PAUSED, {(p,): p in owned.paused for p in owned.positions})
+    show_series(
+        WATERMARK, {(p,): w / MS_PER_SECOND for p, w in watermarks.items() if w is not None}
+    )
+    show_series(HOLDS_WATERMARK, {(p,): is_lowest for p, is_lowest in holds.items()})
+    _show_deployment(progress, bucket_ms)
+
+
+def _show_deployment(progress: Progress, bucket_ms: int) -> None:
+    LIVE.set(progress.is_live)
+    _moments.watermark_ms = progress.global_watermark_ms
     if progress.global_watermark_ms is not None:
-        GLOBAL_WATERMARK.set(progress.global_watermark_ms / 1000)
+        GLOBAL_WATERMARK.set(progress.global_watermark_ms / MS_PER_SECOND)
+    if progress.published_ms is not None:
+        _moments.forecast_ms = progress.published_ms + bucket_ms
 
 
 def show_models(running: "Mapping[str, Running]") -> None:
     """Show the models that run, by role."""
-    for gauge in (MODEL, MODEL_ROLLING, STEP_ROLLING, GENRE_ROLLING, SHADOW_WQL):
-        gauge.clear()
-    champion = running["champion"].figures
-    for step, figures in champion.by_step.items():
-        _set_figures(STEP_ROLLING, step, figures)
-    for genre, figures in champion.by_genre.items():
-        _set_figures(GENRE_ROLLING, genre, figures)
-    for role, one in running.items():
-        MODEL.labels(role, one.name, one.forecaster.version).set(1)
-        _set_figures(MODEL_ROLLING, role, one.figures.rolling)
-    candidate = running.get("candidate")
+    champion, candidate = running["champion"].figures, running.get("candidate")
+    show_series(STEP_ROLLING, _flat(champion.by_step))
+    show_series(GENRE_ROLLING, _flat(champion.by_genre))
+    show_series(
+        MODEL, {(role, one.name, one.forecaster.version): 1 for role, one in running.items()}
+    )
+    show_series(MODEL_ROLLING, _flat({r: one.figures.rolling for r, one in running.items()}))
     SHADOW_BUCKETS.set(candidate.figures.buckets if candidate else 0)
+    losses: dict[Labels, float] = {}
     if candidate and candidate.figures.wql is not None:
-        SHADOW_WQL.labels("candidate").set(candidate.figures.wql)
-        SHADOW_WQL.labels("champion").set(candidate.figures.champion_wql or 0.0)
+        losses["candidate",] = candidate.figures.wql
+        losses["champion",] = candidate.figures.champion_wql or 0.0
+    show_series(SHADOW_WQL, losses)
     drift = champion.drift
     DRIFT.set((drift.sum - drift.lowest) / DRIFT_THRESHOLD if drift else 0.0)
 
 
-def _set_figures(gauge: Gauge, of: object, figures: Mapping[str, float | None]) -> None:
-    for figure, value in figures.items():
-        if value is not None:
-            gauge.labels(of, figure).set(value)
+def forget_models() -> None:
+    """Show no model: this member is no longer the forecaster."""
+    for series in (STEP_ROLLING, GENRE_ROLLING, MODEL, MODEL_ROLLING, SHADOW_WQL):
+        show_series(series, {})
+
+
+def _flat(by: Mapping[Any, Mapping[str, float | None]]) -> dict[Labels, float]:
+    """Return figures of several things as series, without those that are not known."""
+    return {
+        (of, figure): value
+        for of, figures in by.items()
+        for figure, value in figures.items()
+        if value is not None
+    }

@@ -19,6 +19,7 @@ class Source(Protocol):
     def seek(self, partition: int, offset: int) -> None: ...  # noqa: D102
     def pause_only(self, partitions: set[int]) -> None: ...  # noqa: D102
     def end_offsets(self, partitions: set[int]) -> dict[int, int]: ...  # noqa: D102
+    def last_end(self, partition: int) -> int | None: ...  # noqa: D102
     def begin_offsets(self, partitions: set[int]) -> dict[int, int]: ...  # noqa: D102
     def commit(self, offsets: Mapping[int, int]) -> None: ...  # noqa: D102
 

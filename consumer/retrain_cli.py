@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from consumer.cli import set_up_logging
+from contracts.logs import set_up_logging
 from contracts.options import ConfigurationError, with_settings
 from contracts.settings import Settings
 

@@ -27,6 +27,7 @@ from consumer.lineup import Lineup
 from consumer.loop import Loop
 from consumer.mended import Mended
 from consumer.ports import Source
+from consumer.tracing import UNTRACED, Traces
 from contracts.settings import Settings
 from model.artifact import ModelRefusedError
 from model.forecaster import Forecaster
@@ -117,6 +118,7 @@ class Service:
     readiness: Readiness
     stop: threading.Event = field(default_factory=threading.Event)
     until_idle_seconds: float | None = None
+    traces: Traces = UNTRACED
     _changed: threading.Event = field(default_factory=threading.Event)
     _owns_closing: threading.Event = field(default_factory=threading.Event)
     _published_at: float = 0.0
@@ -135,6 +137,7 @@ class Service:
                 message says what to do.
         """
         settle_collector()
+        metrics.show_process(self.settings)
         store = RedisStore.connect(self.settings)
         topics = self._persist("broker", lambda: Topics(self.settings))
         if topics is None or not self._prepare(topics, store, create_topics=create_topics):
@@ -143,7 +146,7 @@ class Service:
         if source is None:
             return
         side = SideTopics(self.settings)
-        loop = Loop(self.settings, source, store, side, self._changed)
+        loop = Loop(self.settings, source, store, side, self._changed, self.traces)
         closing = threading.Thread(target=self._close_buckets, args=(topics,), name="closing")
         closing.start()
         try:
@@ -263,12 +266,12 @@ class Service:
         settings, store = self.settings, RedisStore.connect(self.settings)
         models = RedisModels.connect(settings)
         closer = Closer(
-            settings=settings,
             store=store,
             journal=Journal(settings),
             open_publisher=lambda: Publisher(settings),
             partition_count=PartitionCount(topics, settings.topic_clicks),
             lineup=Lineup(settings=settings, load_built_in=_load_settled, models=models),
+            traces=self.traces,
         )
         backoff = Backoff(self.stop)
         try:

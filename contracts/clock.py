@@ -12,6 +12,11 @@ def wall_clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def wall_clock_ns() -> int:
+    """Return the wall clock as epoch nanoseconds, UTC: for traces."""
+    return time.time_ns()
+
+
 def to_ms(seconds: float) -> int:
     """Return `seconds` as whole milliseconds."""
     return round(seconds * MS_PER_SECOND)

@@ -21,6 +21,8 @@ LEAST_SHADOW_BUCKETS: Final = 200
 
 _BROKER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+):(?P<port>[0-9]{1,5})")
 
+_HTTP_URL: Final = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
+
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
 
@@ -176,6 +178,19 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level to log."
     )
+    log_format: Literal["auto", "console", "json"] = Field(
+        default="auto",
+        description="console, a line for people; json, an object per line; auto, console on a "
+        "terminal, json elsewhere.",
+    )
+    traces_url: SecretStr | None = Field(
+        default=None,
+        description="OpenTelemetry collector (OTLP over HTTP, such as http://collector:4318) that "
+        "gets traces; OTEL_EXPORTER_OTLP_ENDPOINT when unset, none without either.",
+    )
+    traces_batch_ratio: float = Field(
+        default=0.01, ge=0, le=1, description="Share of applied batches that are traced."
+    )
 
     @field_validator("quantiles", mode="before")
     @classmethod
@@ -225,6 +240,13 @@ class Settings(BaseSettings):
     @classmethod
     def _redis_is_found(cls, url: SecretStr) -> SecretStr:
         parse_redis_url(url.get_secret_value())
+        return url
+
+    @field_validator("traces_url")
+    @classmethod
+    def _collector_speaks_http(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _HTTP_URL.fullmatch(url.get_secret_value()):
+            raise ValueError("must be http:// or https:// and a host: http://collector:4318")
         return url
 
     @model_validator(mode="after")
@@ -282,3 +304,18 @@ class Settings(BaseSettings):
     def quantile_names(self) -> tuple[str, ...]:
         """The levels as the published messages spell them."""
         return tuple(f"{level:g}" for level in self.quantiles)
+
+
+class OpenTelemetrySettings(BaseSettings):
+    """OpenTelemetry's own variables that say whether anything is sent; its SDK reads the others."""
+
+    model_config = SettingsConfigDict(env_prefix="OTEL_", extra="ignore", frozen=True)
+
+    sdk_disabled: bool = False
+    exporter_otlp_endpoint: str = ""
+    exporter_otlp_traces_endpoint: str = ""
+
+    @property
+    def endpoint(self) -> str:
+        """Where traces are to go; empty for nowhere."""
+        return self.exporter_otlp_traces_endpoint or self.exporter_otlp_endpoint

@@ -11,13 +11,13 @@ import click
 import orjson
 
 from contracts.clock import MS_PER_SECOND, wall_clock_ms
+from contracts.logs import set_up_logging
 from contracts.moments import Moment
 from contracts.options import KAFKA_CONNECTION, with_settings
 from contracts.settings import Settings
 from producer_sim.display import ProgressLine, print_summary
 from producer_sim.fault_options import check_silences, find_genre, with_faults
 from producer_sim.genres import BUILT_IN, load_genres
-from producer_sim.logs import set_up_logging
 from producer_sim.params import Rate, Speed
 from producer_sim.planning import Asked, ask, plan_replay, plan_traffic, shown
 from producer_sim.replay import find_recording
@@ -80,6 +80,7 @@ EXIT_FAILED: Final = 1
     "max_future_skew_seconds",
     "max_event_bytes",
     "log_level",
+    "log_format",
 )
 def simulate(settings: Settings, **options: Any) -> None:  # noqa: ANN401 (click's values)
     """Send simulated or recorded clicks, with faults on demand, and tell the exact truth.

@@ -4,8 +4,12 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any, Final, Self
 
+from contracts.instruments import histogram
 from contracts.settings import Settings
 from state.redis_client import RedisClient, Script
+
+SCRIPT_SECONDS: Final = histogram("genrecast_redis_script_seconds")
+"""How long calls take; one measurement per call, and a call is a batch or a bucket."""
 
 _NEVER_KEY: Final = "never"
 """A key that never exists, given to every script: while a cluster moves our slot to another node, a
@@ -28,6 +32,7 @@ class Scripted:
             name: Script.of((scripts / f"{name}.lua").read_text(encoding="utf-8"))
             for name in ("read", *self.SCRIPTS)
         }
+        self._seconds = {name: SCRIPT_SECONDS.labels(name) for name in self._scripts}
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
@@ -40,7 +45,8 @@ class Scripted:
 
     def _call(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> list[Any]:
         named = [self._prefix + name for name in (*keys, _NEVER_KEY)]
-        return self._client.run(self._scripts[script], named, arguments)
+        with self._seconds[script].time():
+            return self._client.run(self._scripts[script], named, arguments)
 
     def _read(self, commands: Mapping[str, str]) -> list[Any]:
         """Return the replies to commands by key, as of one moment."""

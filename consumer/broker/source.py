@@ -200,6 +200,14 @@ class ClickSource(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._consumer.resume(TopicPartition(self._topic, p))
             self._paused = wanted
 
+    def last_end(self, partition: int) -> int | None:
+        """Return the log's end as the last fetch told it, None before one; nobody is asked."""
+        try:
+            end: int | None = self._consumer.highwater(TopicPartition(self._topic, partition))
+        except IllegalStateError:
+            return None
+        return end
+
     def end_offsets(self, partitions: Iterable[int]) -> dict[int, int]:
         """Ask the broker, now, for the end of the partitions' logs."""
         return self._bounds(self._consumer.end_offsets, partitions)

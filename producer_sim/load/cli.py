@@ -15,6 +15,7 @@ import click
 import orjson
 
 from contracts.clock import wall_clock_ms
+from contracts.logs import set_up_logging
 from contracts.options import KAFKA_CONNECTION, REDIS_CONNECTION, ConfigurationError, with_settings
 from contracts.settings import Settings
 from producer_sim.connection import Patience, SendError, StoppedError, find_topic
@@ -33,7 +34,6 @@ from producer_sim.load.profiles import PROFILES, Profile, make_profile
 from producer_sim.load.screen import Screen, print_result
 from producer_sim.load.stream import Kind
 from producer_sim.load.worker import Task
-from producer_sim.logs import set_up_logging
 from producer_sim.params import Rate
 
 EXIT_NOT_HELD: Final = 1
@@ -148,6 +148,7 @@ class Asked:
 @with_settings(
     *KAFKA_CONNECTION, *REDIS_CONNECTION, "app", "topic_clicks", "bucket_seconds",
     "max_out_of_orderness_seconds", "max_future_skew_seconds", "max_event_bytes", "log_level",
+    "log_format",
 )  # fmt: skip
 @click.pass_context
 def loadtest(ctx: click.Context, /, settings: Settings, **options: Any) -> None:  # noqa: ANN401 (click's values)

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
+from contracts.logs import set_up_logging
 from contracts.settings import Settings
 from producer_sim.connection import SendError, StoppedError
 from producer_sim.handed import Outcome, Rows
 from producer_sim.load.counted import Sighting
 from producer_sim.load.runner import OpenLoop, Orders, Progress, Result
 from producer_sim.load.stream import Kind, Stream
-from producer_sim.logs import set_up_logging
 from producer_sim.run import made_on_purpose, rules_of
 from producer_sim.sender import ClickSender
 from producer_sim.truth import Truth

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -19,15 +20,23 @@ ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
 
 
+def compose_command() -> list[str]:
+    """Return how compose is called here."""
+    engine = ["docker", "compose"]
+    if (
+        shutil.which("docker") is None
+        or subprocess.run([*engine, "version"], capture_output=True).returncode
+    ):
+        engine = ["docker-compose"]
+    if shutil.which(engine[0]) is None:
+        reason = "docker compose is not installed"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    return engine
+
+
 class Compose:
     def __init__(self) -> None:
-        engine = ["docker", "compose"]
-        if subprocess.run([*engine, "version"], capture_output=True).returncode:
-            engine = ["docker-compose"]
-        if shutil.which(engine[0]) is None:
-            reason = "docker compose is not installed"
-            pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
-        self._base = [*engine, "-p", f"genrecast-test-{uuid.uuid4().hex[:8]}"]
+        self._base = [*compose_command(), "-p", f"genrecast-test-{uuid.uuid4().hex[:8]}"]
         self._environment = os.environ | {
             "KAFKA_IMAGE": KAFKA_IMAGE,
             "REDIS_IMAGE": REDIS_IMAGE,
@@ -105,3 +114,44 @@ def test_every_service_is_bounded_and_checked() -> None:
         assert "restart" in service, name
         assert "healthcheck" in service or name == "simulator", name
     assert {"--appendonly", "noeviction"} <= set(services["redis"]["command"])
+
+
+def test_compose_takes_the_file_with_the_profile_observe_and_without() -> None:
+    for profile in ([], ["--profile", "observe"]):
+        done = subprocess.run(
+            [*compose_command(), *profile, "config", "-q"],
+            cwd=ROOT, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+
+def test_prometheus_and_grafana_come_only_when_asked_for_pinned_and_read_only() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    observers = {name: s for name, s in services.items() if s.get("profiles") == ["observe"]}
+    assert set(observers) == {"prometheus", "grafana"}
+    assert not any("profiles" in s for name, s in services.items() if name not in observers)
+    for name, service in observers.items():
+        assert re.search(r":v?\d+\.\d+\.\d+\}$", service["image"]), name
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+        for source, *_, mode in (volume.split(":") for volume in service["volumes"]):
+            if source.startswith("./"):
+                assert (ROOT / source).is_dir()
+                assert mode == "ro"
+
+
+def test_grafana_is_given_the_dashboard_and_prometheus_the_consumers() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    scrape = yaml.safe_load((ROOT / "prometheus/prometheus.yml").read_text())
+    [job] = scrape["scrape_configs"]
+    [found] = job["dns_sd_configs"]
+    assert set(found["names"]) <= set(services)
+    command = services["consumer"]["command"]
+    assert str(found["port"]) == command[command.index("--health-port") + 1]
+    folder = ROOT / "grafana/provisioning"
+    [source] = yaml.safe_load((folder / "datasources/prometheus.yml").read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    [provider] = yaml.safe_load((folder / "dashboards/genrecast.yml").read_text())["providers"]
+    mounted = f"./grafana/dashboards:{provider['options']['path']}:ro"
+    assert mounted in services["grafana"]["volumes"]

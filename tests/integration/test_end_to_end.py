@@ -1,10 +1,15 @@
 """Clicks in, exact counts and forecasts out, with a consumer killed on the way."""
 
+import json
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from contracts.metrics import BY_NAME
+from stack.ports import pick_port
 from stack.runner import Endpoints
 from tests.deployment import (
     assert_each_bucket_once_in_order,
@@ -19,12 +24,12 @@ from tests.deployment import (
 def test_counts_are_exact_when_a_consumer_is_killed_in_the_middle(
     any_services: Endpoints, tmp_path: Path
 ) -> None:
-    report_file = tmp_path / "truth.json"
+    report_file, port = tmp_path / "truth.json", pick_port()
     with deployment(
         any_services.kafka_bootstrap, any_services.redis_url, tmp_path / "logs", bucket_seconds=60
     ) as d:
         d.make_topics()
-        survivor, victim = d.start("consume"), d.start("consume")
+        survivor, victim = d.start("consume", "--health-port", port), d.start("consume")
         simulator = d.start(
             "simulate", "--events", 200_000, "--rate", 12_000, "--speed", 400,
             "--start", "2026-03-02T18:00", "--seed", 7, "--disorder-seconds", 5, "--late", 0.01,
@@ -35,6 +40,7 @@ def test_counts_are_exact_when_a_consumer_is_killed_in_the_middle(
             time.sleep(0.05)
         victim.kill()
         assert simulator.wait(timeout=300) == 0, d.log_text()
+        assert_measures_what_the_list_says(port)
         survivor.terminate()
         assert survivor.wait(timeout=60) == 0, d.log_text()
         d.finish()
@@ -57,5 +63,39 @@ def test_counts_are_exact_when_a_consumer_is_killed_in_the_middle(
             for h in (dict(r.headers) for r in d.read_topic("topic_late"))
         }
         assert len(late) == report["late"]
+        assert_each_published_bucket_is_a_line(tmp_path / "logs")
         totals = d.totals()
         assert totals["counted"] + totals["late"] + totals["dead_letters"] == report["sent"]
+
+
+def assert_measures_what_the_list_says(port: int) -> None:
+    """A running consumer's `/metrics` parses, and names nothing that is not on the list."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    found = {}
+    for family in text_string_to_metric_families(text):
+        name = family.name + ("_total" if family.type == "counter" else "")
+        if not name.startswith(("process_", "python_")):
+            found[name] = family
+    assert found.keys() <= BY_NAME.keys()
+    for name, family in found.items():
+        labels = {label for sample in family.samples for label in sample.labels}
+        assert (family.type, labels - {"le"} <= {*BY_NAME[name].labels}) == (
+            BY_NAME[name].kind, True,
+        )  # fmt: skip
+    scripts = {s.labels["script"]: s.value for s in found["genrecast_redis_script_seconds"].samples
+               if s.name.endswith("_count")}  # fmt: skip
+    assert scripts["apply"] > 0
+    assert {s.labels["partition"] for s in found["genrecast_lag_records"].samples}
+
+
+def assert_each_published_bucket_is_a_line(logs: Path) -> None:
+    """Not on a terminal, a consumer's log is JSON, a line of it per published bucket."""
+    texts = [log.read_text() for log in logs.glob("*-consume.log")]
+    lines = [json.loads(line) for text in texts for line in text.splitlines()]
+    published = [line for line in lines if line["message"].endswith("clicks")]
+    assert published
+    for line in published:
+        assert line["bucket"] % 60_000 == 0
+        assert line["model"]
+        assert {"genres", "clicks", "lag_seconds", "step_ms", "transaction_ms"} <= line.keys()

@@ -34,6 +34,7 @@ def genrecast(*arguments: object) -> subprocess.CompletedProcess[str]:
         (["status", "--redis-url", "redis://x:port/0"], "GENRECAST_REDIS_URL"),
         (["consume", "--model-dir", "/nowhere"], "GENRECAST_MODEL_DIR: /nowhere/manifest.json"),
         (["consume", "--horizon", "9999"], "GENRECAST_HORIZON"),
+        (["consume", "--traces-url", "grpc://x"], "GENRECAST_TRACES_URL: must be http://"),
         (["feed", "--kafka-security-protocol", "SASL_SSL"], "set GENRECAST_KAFKA_USERNAME"),
         (
             ["feed", "--kafka-security-protocol", "SSL", "--kafka-ca-file", "/nowhere"],

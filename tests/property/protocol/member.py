@@ -98,7 +98,6 @@ class Member:
             sleep=self.nap,
         )
         self._closer = Closer(
-            settings=world.settings,
             store=self._store,
             journal=JournalPort(self),
             open_publisher=lambda: PublisherPort(self),

@@ -218,6 +218,9 @@ class SourcePort:
         self._reach("pause")
         self._paused = set(partitions) & (self._owned - self._unplaced)
 
+    def last_end(self, partition: int) -> int | None:
+        return self._available(partition).end
+
     def end_offsets(self, partitions: set[int]) -> dict[int, int]:
         self._reach("ends")
         return {p: self._available(p).end for p in partitions}

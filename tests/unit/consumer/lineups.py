@@ -161,7 +161,6 @@ class World:
             monotonic=lambda: self.seconds,
         )
         self.closer = Closer(
-            settings=self.settings,
             store=self.store,
             journal=self.topics,
             open_publisher=self.topics.open,

@@ -107,6 +107,9 @@ class Log:
             self.before_answer()
         return {p: self.ends[p] for p in partitions}
 
+    def last_end(self, partition: int) -> int | None:
+        return self.ends.get(partition)
+
     def begin_offsets(self, partitions: set[int]) -> dict[int, int]:
         return {p: self.begins[p] for p in partitions}
 

@@ -57,7 +57,6 @@ def load_baseline(settings: Settings) -> tuple[Forecaster, str | None]:
 
 def closer_of(store: MemoryStore, topics: Topics, partitions: int = 1) -> Closer:
     return Closer(
-        settings=settings_for(),
         store=store,
         journal=topics,
         open_publisher=topics.open,

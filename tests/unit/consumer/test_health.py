@@ -7,9 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from consumer import metrics
 from consumer.health import Readiness, serve_health
-from state.store import Batch, Progress
 
 
 @pytest.fixture
@@ -44,28 +42,3 @@ def test_readiness_gives_the_reason_until_the_part_works(served: tuple[Readiness
     assert get(f"{url}/readyz")[0] == 200
     assert 'genrecast_not_ready{part="reading"} 0.0' in get(f"{url}/metrics")[1]
     assert get(f"{url}/elsewhere")[0] == 404
-
-
-def test_metrics_say_where_records_went_and_who_holds_the_watermark(
-    served: tuple[Readiness, str],
-) -> None:
-    before = metrics.RECORDS.labels("late")._value.get()
-    metrics.count_batch(Batch(0, 0, 9, counted=3, late=2, lost=1))
-    progress = Progress(
-        offsets={0: 9, 1: 4, 2: 0},
-        watermarks={0: 5_000, 1: 2_000, 3: 1_000},
-        restored_cut={},
-        idle_until={3: 99},
-        closed_ms=None,
-        published_ms=None,
-        global_watermark_ms=2_000,
-        is_live=True,
-    )
-    metrics.show_progress(progress, {0: 9, 1: 4, 2: 0}, now_ms=50)
-    told = get(f"{served[1]}/metrics")[1]
-    assert f'genrecast_records_total{{place="late"}} {before + 2}' in told
-    assert 'genrecast_holds_watermark{partition="0"} 0.0' in told
-    assert 'genrecast_holds_watermark{partition="1"} 1.0' in told
-    assert 'genrecast_holds_watermark{partition="2"} 1.0' in told, "nobody has read it yet"
-    assert 'genrecast_position_offset{partition="0"} 9.0' in told
-    assert "genrecast_global_watermark_seconds 2.0" in told

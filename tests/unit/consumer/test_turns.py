@@ -53,6 +53,9 @@ class Log:
     def pause_only(self, partitions: set[int]) -> None:
         assert not partitions
 
+    def last_end(self, partition: int) -> int | None:
+        return self.end
+
     def end_offsets(self, partitions: set[int]) -> dict[int, int]:
         ends = dict.fromkeys(partitions, self.end)
         self.meanwhile()
