@@ -1,6 +1,5 @@
 """`genrecast serve`."""
 
-import asyncio
 import logging
 import sys
 
@@ -70,4 +69,4 @@ def serve(settings: ServeSettings) -> None:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"genrecast serve: http://{shown}:{port}", err=True)
-    asyncio.run(run(settings, listener))
+    run(settings, listener)
