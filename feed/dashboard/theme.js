@@ -1,0 +1,40 @@
+// The theme, set before anything is painted: a classic script in the head, so that nothing flashes.
+
+(() => {
+  const KEY = "genrecast.theme";
+  const root = document.documentElement;
+
+  // A browser that forbids storage has the system's theme, and a choice lasts as long as the page.
+  const kept = () => {
+    try {
+      return localStorage.getItem(KEY);
+    } catch {
+      return null;
+    }
+  };
+  const keep = (theme) => {
+    try {
+      localStorage.setItem(KEY, theme);
+    } catch {
+      // Not kept, but applied.
+    }
+  };
+  const apply = (theme) => {
+    if (theme === "light" || theme === "dark") root.dataset.theme = theme;
+    else delete root.dataset.theme;
+    document.dispatchEvent(new Event("themechange"));
+  };
+
+  apply(kept());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
+    document.dispatchEvent(new Event("themechange")),
+  );
+  document.addEventListener("DOMContentLoaded", () => {
+    const select = document.getElementById("theme");
+    select.value = root.dataset.theme ?? "system";
+    select.addEventListener("change", () => {
+      keep(select.value);
+      apply(select.value);
+    });
+  });
+})();
