@@ -22,7 +22,7 @@ const dayOnly = utc({ year: "numeric", month: "numeric", day: "numeric" });
 const units = Object.fromEntries(
   ["second", "minute", "hour", "day"].map((unit) => [
     unit,
-    new Intl.NumberFormat(undefined, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: 0 }),
+    new Intl.NumberFormat(undefined, { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: unit === "hour" ? 1 : 0 }),
   ]),
 );
 
@@ -77,7 +77,7 @@ export const axisTimes = (splits) =>
 export const duration = or((ms) => {
   const seconds = Math.max(0, ms) / 1000;
   if (seconds < 90) return units.second.format(seconds);
-  if (seconds < 5400) return units.minute.format(seconds / 60);
+  if (seconds < 3600) return units.minute.format(seconds / 60);
   if (seconds < 129600) return units.hour.format(seconds / 3600);
   return units.day.format(seconds / 86400);
 });

@@ -1,7 +1,7 @@
 // All genres at a glance: a table that sorts, filters, and redraws only the rows that can be seen.
 
 import { say } from "./dom.js";
-import { count, moment } from "./format.js";
+import { count, moment, percent } from "./format.js";
 import { GenreRow } from "./genre_row.js";
 import { paintTiles } from "./tiles.js";
 
@@ -175,8 +175,10 @@ export class GenresView {
     say(document.getElementById("genres-bucket"), `Bucket of ${moment(bucketStart)} UTC, ${count(bucketMs / 60_000)} min`);
     const all = [...lines.values()];
     const sum = (of) => all.reduce((total, line) => total + (of(line) ?? 0), 0);
+    const next = all.find((line) => line.next)?.next;
+    say(document.getElementById("next-share"), next ? `(${percent(next.share)})` : "");
     const tiles = [
-      ["Clicks in it", count(sum((line) => line.recent.at(-1)))],
+      ["Clicks in this bucket", count(sum((line) => line.recent.at(-1)))],
       ["Expected next", count(sum((line) => line.next?.mean))],
       ["Genres", count(all.length)],
     ];

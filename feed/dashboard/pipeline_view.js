@@ -3,22 +3,18 @@
 import { element, say, tableRow } from "./dom.js";
 import { clock, count, duration, figure, moment, momentUtc, percent } from "./format.js";
 import { Refresh } from "./refresh.js";
-import { drawCurve, makeCurve } from "./sparkline.js";
+import { RatePlot } from "./rate_plot.js";
 import { paintTiles } from "./tiles.js";
 
 /** Time between two looks, ms. */
 const LOOK_MS = 2_000;
-
-/** Rates kept for the small curve. */
-const RATES = 120;
 
 /** The view of the pipeline. */
 export class PipelineView {
   #connection;
   #refresh;
   #timer = null;
-  #rates = [];
-  #curve = makeCurve();
+  #rates = new RatePlot();
   #panels = {};
 
   constructor(service, connection) {
@@ -29,12 +25,12 @@ export class PipelineView {
       leastMs: LOOK_MS / 2,
     });
     const place = document.getElementById("pipeline-panels");
+    place.append(this.#rates.node);
     for (const [name, title, heads] of PANELS) {
       const panel = makePanel(title, heads);
       this.#panels[name] = panel;
       place.append(panel.node);
     }
-    this.#panels.rate.node.append(this.#curve);
   }
 
   /** Look, and go on looking. */
@@ -61,8 +57,7 @@ export class PipelineView {
     document.getElementById("pipeline-body").hidden = false;
     const problems = [pipeline.problem, pipeline.status?.kafka_problem, pipeline.status?.retrain && `Retraining is asked for: ${pipeline.status.retrain}`];
     say(document.getElementById("pipeline-message"), problems.filter(Boolean).join(" · "));
-    this.#rates = [...this.#rates, pipeline.events_per_second].slice(-RATES);
-    drawCurve(this.#curve, this.#rates, [], RATES);
+    this.#rates.add(Date.now(), pipeline.events_per_second);
     const { status } = pipeline;
     say(document.getElementById("pipeline-sub"), status ? `${status.app}, buckets of ${duration(status.bucket_seconds * 1000)}` : "");
     paintTiles(document.getElementById("pipeline-tiles"), tilesOf(pipeline));
@@ -71,7 +66,6 @@ export class PipelineView {
     this.#panels.models.fill((status?.models ?? []).map(modelRow), status?.model_version ? `Publishes as ${status.model_version}.` : "");
     this.#panels.promotions.fill(pipeline.promotions.map(promotionRow), pipeline.promotions.length ? "" : "None so far.");
     this.#panels.partitions.fill((status?.partitions ?? []).map(partitionRow));
-    this.#panels.rate.fill([], `The last ${duration(this.#rates.length * LOOK_MS)} in this page.`);
   }
 
   #connectionRows(service) {
@@ -92,11 +86,10 @@ export class PipelineView {
 
 /** Panels in their order: name, title, column heads (none: names with values). */
 const PANELS = [
-  ["rate", "Events per second", null],
   ["connection", "Connection", null],
   ["letters", "Dead letters", ["Reason", "Count", "Latest"]],
   ["models", "Models", ["Model", "Role", "WQL", "Coverage", "Skill", "Beside champion"]],
-  ["promotions", "Promotions", ["When", "What"]],
+  ["promotions", "Promotions", ["From bucket", "Model", "Before"]],
   ["partitions", "Partitions", ["Partition", "Offset", "Lag", "Watermark"]],
 ];
 
@@ -144,6 +137,6 @@ function modelRow(model) {
   return [model.name, role, figure(wql), percent(coverage), percent(skill), beside];
 }
 
-const promotionRow = (promotion) => [momentUtc(promotion.at_ms), `${promotion.version} (${promotion.role})`];
+const promotionRow = (promotion) => [moment(promotion.bucket_start), promotion.model_version, promotion.previous];
 
 const partitionRow = ({ partition, offset, lag, watermark_ms: watermark }) => [count(partition), count(offset), count(lag), moment(watermark)];

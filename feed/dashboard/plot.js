@@ -26,7 +26,7 @@ export function chartColours() {
  * A figure with title, legend, chart, a sentence that says what it shows, and its table on demand.
  *
  * `describe` gets the colours and returns uPlot's series, bands, scales and axes; it is called again
- * when the theme changes. `keys` are the legend's `[class, text]`.
+ * when the theme changes.
  */
 export class Plot {
   #title;
@@ -37,31 +37,38 @@ export class Plot {
   #place = element("div", { class: "plot", role: "img" });
   #note = element("figcaption");
   #readout = element("p", { class: "readout", "aria-hidden": "true" });
+  #legend = element("ul", { class: "legend", "aria-label": "Legend" });
   #details = element("details", {}, element("summary", {}, "Table"));
 
-  constructor({ title, describe, keys = [], height = 240, tools = null }) {
+  constructor({ title, describe, height = 240, tools = null }) {
     this.#title = title;
     this.#describe = describe;
     this.#height = height;
-    const legend = element("ul", { class: "legend", "aria-label": "Legend" }, ...keys.map(legendKey));
     const head = element("div", { class: "plot-head" }, element("h2", {}, title), ...(tools ? [tools] : []));
-    this.node = element("figure", { class: "panel" }, head, this.#note, ...(keys.length ? [legend] : []), this.#place, this.#readout, this.#details);
+    this.node = element("figure", { class: "panel" }, head, this.#note, this.#legend, this.#place, this.#readout, this.#details);
     new ResizeObserver(() => this.#fit()).observe(this.#place);
     document.addEventListener("themechange", () => this.#remake());
     this.#details.addEventListener("toggle", () => this.#fillTable());
   }
 
   /**
-   * Show `columns` (uPlot's: x first), `note` as the sentence, `heads` and `rows` as the table;
+   * Show `columns` (uPlot's: x first), `note` as the sentence, `keys` (`[class, text]`) as the
+   * legend, `heads` and `rows` as the table;
    * `read(index)` returns what stands below the chart while the pointer is at a point.
    */
   show(content) {
     this.#content = content;
     say(this.#note, content.note);
     this.#place.setAttribute("aria-label", `${this.#title}. ${content.note}`);
+    this.#showLegend(content.keys);
     if (this.#chart) this.#chart.setData(content.columns);
     else this.#make();
     this.#fillTable();
+  }
+
+  #showLegend(keys) {
+    const isSame = keys.length === this.#legend.children.length && keys.every(([, text], index) => this.#legend.children[index].textContent === text);
+    if (!isSame) this.#legend.replaceChildren(...keys.map(legendKey));
   }
 
   #make() {
@@ -119,7 +126,7 @@ function axisStyle(axis, colours) {
     stroke: colours.muted,
     font: FONT,
     labelFont: FONT,
-    labelSize: 18,
+    labelSize: 20,
     labelGap: 0,
     gap: 4,
     grid: { stroke: colours.grid, width: 1 },
@@ -142,6 +149,7 @@ export function ringPoints(index, isMarked, colours) {
   return (chart) => {
     const context = chart.ctx;
     context.save();
+    context.setLineDash([]);
     context.lineWidth = 2 * devicePixelRatio;
     context.strokeStyle = colours.miss;
     context.fillStyle = colours.card;

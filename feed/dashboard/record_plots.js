@@ -13,17 +13,13 @@ export class CalibrationPlot {
     title: "Calibration",
     describe: (colours) => ({
       scales: { x: { time: false, range: [0, 1] }, y: { range: [0, 1] } },
-      axes: [{ ...shares, size: 40, label: "level" }, { ...shares, size: 48 }],
+      axes: [{ ...shares, size: 24, label: "level" }, { ...shares, size: 48 }],
       series: [
         {},
         { stroke: colours.muted, width: 1, dash: [4, 4], points: { show: false }, spanGaps: true },
         { stroke: colours.accent, width: 2, spanGaps: true, points: { show: true, size: 8, fill: colours.card } },
       ],
     }),
-    keys: [
-      ["key-dash-muted", "perfect"],
-      ["key-dot", "this genre"],
-    ],
   });
   node = this.#plot.node;
 
@@ -40,6 +36,10 @@ export class CalibrationPlot {
       note: worst
         ? `Furthest off at the ${percent(worst.level)} quantile: ${percent(worst.share)} of counts were at or below it.`
         : "Nothing has come true yet.",
+      keys: [
+        ["key-dash-muted", "perfect"],
+        ["key-dot", "this genre"],
+      ],
       heads: ["Level", "At or below", "Counts"],
       rows: () => points.map((one) => [percent(one.level), percent(one.share), count(one.n)]),
       read: (index) => (points[index - 1] ? `level ${percent(points[index - 1].level)} · ${percent(points[index - 1].share)} at or below` : ""),
@@ -54,12 +54,11 @@ export class StepsPlot {
     describe: (colours) => ({
       scales: { x: { time: false, range: (_, low, high) => [low - 0.6, high + 0.6] }, y: fromZero },
       axes: [
-        { space: 28, size: 40, label: "buckets ahead", grid: { show: false }, incrs: [1, 2, 3, 4, 6, 12, 24, 48], values: (_, splits) => splits.map((step) => (step < 1 ? "" : count(step))) },
+        { space: 28, size: 24, label: "buckets ahead", grid: { show: false }, incrs: [1, 2, 3, 4, 6, 12, 24, 48], values: (_, splits) => splits.map((step) => (step < 1 ? "" : count(step))) },
         countAxis(),
       ],
       series: [{}, { stroke: colours.accent, fill: colours["band-inner"], width: 1, paths: uPlot.paths.bars({ size: [0.6, 28] }), points: { show: false } }],
     }),
-    keys: [["key-bar", "mean absolute error, clicks"]],
   });
   node = this.#plot.node;
 
@@ -72,6 +71,7 @@ export class StepsPlot {
       note: first
         ? `The median misses by ${clicks(first.mae)} clicks one bucket ahead, by ${clicks(last.mae)} at step ${last.step}.`
         : "Nothing has come true yet.",
+      keys: [["key-bar", "mean absolute error, clicks"]],
       heads: ["Step", "MAE", "WQL", "Coverage", "Counts"],
       rows: () => points.map((one) => [count(one.step), clicks(one.mae), figure(one.wql), percent(one.coverage), count(one.n)]),
       read: (index) => {

@@ -5,6 +5,7 @@ export const POINTS = 48;
 
 /** Return the forecast of one step as the page shows it: median and the outer quantiles. */
 export function outlook({ mean, quantiles }) {
+  if (!quantiles) return { mean, low: null, median: mean, high: null, share: null };
   const levels = Object.keys(quantiles).sort((a, b) => a - b);
   const middle = levels.reduce((best, level) => (Math.abs(level - 0.5) < Math.abs(best - 0.5) ? level : best));
   return {

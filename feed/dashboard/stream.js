@@ -75,7 +75,7 @@ export class Stream {
       return "the service ended the stream";
     } catch (error) {
       // The service does not know this place any more: begin with a snapshot.
-      if (error.status === 400) this.#lastBucket = undefined;
+      if (error.status === 400 || error.status === 422) this.#lastBucket = undefined;
       return error instanceof ServiceError ? error.message : this.#explain(error);
     } finally {
       clearInterval(watch);

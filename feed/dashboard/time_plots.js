@@ -56,19 +56,28 @@ const columnsOf = (points) => [
   ...["high", "low", "highInner", "lowInner", "median"].map((name) => points.map((point) => point[name])),
 ];
 
-const bandKeys = [
+/** Return the names of the intervals that are drawn, the outer one first: one or two of them. */
+function intervalNames(quantiles) {
+  const levels = levelsOf(quantiles ?? {});
+  const pairs = [0, 1].filter((inset) => levels.length >= 2 + 2 * inset);
+  return pairs.map((inset) => `${percent(levels.at(-1 - inset) - levels[inset])} interval`);
+}
+
+const bandKeys = ([outer = "interval", inner]) => [
   ["key-line", "observed"],
   ["key-dash", "median"],
-  ["key-inner", "inner interval"],
-  ["key-outer", "outer interval"],
+  ...(inner ? [["key-inner", inner]] : []),
+  ["key-outer", outer],
 ];
+
+const bandHeads = ([outer = "Interval", inner = "Inner"]) => ["Bucket (UTC)", "Observed", "Median", outer, inner];
 
 /** Buckets of the past beside the horizon. */
 const PAST = 48;
 
 /** What was observed, and from there the fan of the newest forecast. */
 export class FanPlot {
-  #plot = new Plot({ title: "What is coming", describe: (colours) => describeBands(colours), keys: bandKeys, height: 280 });
+  #plot = new Plot({ title: "What is coming", describe: (colours) => describeBands(colours), height: 280 });
   node = this.#plot.node;
 
   /** Show history rows (oldest first) and a horizon. */
@@ -80,12 +89,14 @@ export class FanPlot {
     if (origin && ahead.length) for (const name of ["low", "lowInner", "median", "highInner", "high"]) origin[name] = origin.observed;
     const points = [...past, ...ahead];
     const [next, last] = [ahead[0], ahead.at(-1)];
+    const names = intervalNames(horizon[0]?.quantiles);
     this.#plot.show({
       columns: columnsOf(points),
       note: next
         ? `Next bucket ${clicks(next.median)} clicks (${interval(next.low, next.high)}); at ${moment(last.start)} UTC ${clicks(last.median)} (${interval(last.low, last.high)}).`
         : "No forecast yet.",
-      heads: ["Bucket (UTC)", "Observed", "Median", "Outer interval", "Inner interval"],
+      keys: bandKeys(names),
+      heads: bandHeads(names),
       rows: () => points.map(pointRow),
       read: (index) => readPoint(points[index]),
     });
@@ -100,7 +111,6 @@ export class AheadPlot {
     this.#plot = new Plot({
       title: "Forecast then, count now",
       describe: (colours) => describeBands(colours, (columns, row) => isOutside(columns[1][row], columns[3][row], columns[2][row])),
-      keys: [...bandKeys, ["key-ring", "outside"]],
       height: 280,
       tools,
     });
@@ -111,13 +121,15 @@ export class AheadPlot {
   show(history, lead) {
     const points = history.map((row) => ({ start: row.bucket_start, observed: row.observed, ...bounds(row.quantiles) }));
     const judged = points.filter((point) => point.low !== null);
+    const names = intervalNames(history.at(-1)?.quantiles);
     const inside = judged.filter((point) => !isOutside(point.observed, point.low, point.high)).length;
     this.#plot.show({
       columns: columnsOf(points),
       note: judged.length
-        ? `Of ${count(judged.length)} buckets forecast ${lead} before, ${percent(inside / judged.length)} were inside the outer interval.`
+        ? `Of ${count(judged.length)} buckets forecast ${lead} before, ${percent(inside / judged.length)} were inside the ${names[0]}.`
         : `No bucket has come yet that was forecast ${lead} before.`,
-      heads: ["Bucket (UTC)", "Observed", "Median", "Outer interval", "Inner interval"],
+      keys: [...bandKeys(names), ["key-ring", "outside"]],
+      heads: bandHeads(names),
       rows: () => points.map(pointRow).reverse(),
       read: (index) => readPoint(points[index]),
     });
