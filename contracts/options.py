@@ -2,14 +2,14 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 from pydantic import SecretStr, ValidationError
 
 from contracts.settings import ENVIRONMENT_PREFIX, Settings
 
-SECRET_SETTINGS: Final = frozenset({"kafka_password"})
+SECRET_SETTINGS: Final = frozenset({"kafka_password", "serve_token"})
 """Settings that are no options: a command line can be read by others on the machine."""
 
 KAFKA_CONNECTION: Final = (
@@ -37,7 +37,11 @@ class ConfigurationError(click.ClickException):
     exit_code = EXIT_CONFIGURATION
 
 
-def load_settings(**options: Any) -> Settings:  # noqa: ANN401 (raw option values)
+AnySettings = TypeVar("AnySettings", bound=Settings)
+"""The settings of a command: the deployment's, or those and its own."""
+
+
+def load_settings(model: type[AnySettings], **options: Any) -> AnySettings:  # noqa: ANN401
     """Build the settings from options over the environment.
 
     Raises:
@@ -45,7 +49,7 @@ def load_settings(**options: Any) -> Settings:  # noqa: ANN401 (raw option value
     """
     given = {name: value for name, value in options.items() if value is not None}
     try:
-        return Settings(**given)
+        return model(**given)
     except ValidationError as error:
         raise ConfigurationError(_explain(error)) from None
 
@@ -61,22 +65,24 @@ def _explain(error: ValidationError) -> str:
     return "wrong settings\n  " + "\n  ".join(lines)
 
 
-def with_settings(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a click command options for the settings `names` (all when none are named).
+def with_settings(
+    *names: str, model: type[Settings] = Settings
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a click command options for the settings `names` of `model` (all when none are named).
 
     The command receives one keyword argument, `settings`. Values stay text: pydantic validates
     options and environment alike, so both are refused with the same words.
     """
-    chosen = names or tuple(n for n in Settings.model_fields if n not in SECRET_SETTINGS)
+    chosen = names or tuple(n for n in model.model_fields if n not in SECRET_SETTINGS)
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
         def wrapper(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (passed through)
             options = {name: kwargs.pop(name) for name in chosen}
-            return command(*args, settings=load_settings(**options), **kwargs)
+            return command(*args, settings=load_settings(model, **options), **kwargs)
 
         for name in reversed(chosen):
-            field = Settings.model_fields[name]
+            field = model.model_fields[name]
             default = field.default
             shown = default.get_secret_value() if isinstance(default, SecretStr) else default
             if isinstance(shown, tuple):

@@ -6,14 +6,19 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from contracts.kafka_log import quiet_kafka_log
 from contracts.options import KAFKA_CONNECTION, REDIS_CONNECTION, with_settings
 from contracts.settings import Settings
+
+if TYPE_CHECKING:
+    from feed.client import Begin, ForecastFeed
 
 EXIT_FAILED: Final = 1
 """Exit status when a service can't be had."""
@@ -34,11 +39,22 @@ REPEAT_SECONDS: Final = 60.0
     metavar="SECONDS",
     help="Exit once read to the topic's end with nothing new for so long.",
 )
-@with_settings("app", *KAFKA_CONNECTION, "topic_forecasts")
+@click.option(
+    "--position",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Keep the last bucket printed here, and go on after it when started again.",
+)
+@with_settings("app", *KAFKA_CONNECTION, "topic_forecasts", "topic_buckets")
 def feed(
-    settings: Settings, *, from_beginning: bool, genres: tuple[str, ...], until_idle: float | None
+    settings: Settings,
+    *,
+    from_beginning: bool,
+    genres: tuple[str, ...],
+    until_idle: float | None,
+    position: Path | None,
 ) -> None:
-    """Print forecasts as JSON Lines, committed ones only, in order per genre.
+    """Print forecasts as JSON Lines: committed ones only, whole buckets, in order.
 
     Runs until SIGTERM or Ctrl-C, and exits 0 then. A missing broker is waited for, with a message
     a minute on stderr.
@@ -48,12 +64,20 @@ def feed(
       genrecast feed
       genrecast feed --from-beginning --genre crime --genre noir
       genrecast feed --from-beginning --until-idle 2 > forecasts.jsonl
+      genrecast feed --position reader.position | my-reader
     """  # noqa: D301 (click reads the control character)
+    from feed.errors import PositionError
+
     _quiet_client()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     try:
-        _follow(settings, genres or None, from_beginning=from_beginning, until_idle=until_idle)
+        begin: Begin = "beginning" if from_beginning else "now"
+        opened = partial(_open, settings, genres=genres or None, begin=begin, position=position)
+        _follow(opened, until_idle)
+    except PositionError as error:
+        click.echo(f"genrecast feed: {error}", err=True)
+        sys.exit(EXIT_FAILED)
     except (_EndedError, BrokenPipeError):
         # Whoever reads is gone or has stopped reading: nothing may wait for it at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -69,14 +93,13 @@ def _end(_number: int, _frame: FrameType | None) -> None:
     raise _EndedError
 
 
-def _follow(
-    settings: Settings,
-    genres: tuple[str, ...] | None,
-    *,
-    from_beginning: bool,
-    until_idle: float | None,
-) -> None:
+def _open(settings: Settings, **options: Any) -> "ForecastFeed":  # noqa: ANN401 (passed through)
     from feed.client import ForecastFeed
+
+    return ForecastFeed(settings, **options)
+
+
+def _follow(opened: "Callable[[], ForecastFeed]", until_idle: float | None) -> None:
     from feed.errors import FeedRefusedError, FeedUnavailableError
 
     tell = _Complaint(time.monotonic)
@@ -85,14 +108,14 @@ def _follow(
     try:
         while True:
             try:
-                reader = reader or ForecastFeed(
-                    settings, genres=genres, from_beginning=from_beginning
-                )
-                forecasts = reader.poll(500)
-                if forecasts:
+                reader = reader or opened()
+                buckets = reader.poll(500)
+                for bucket in buckets:
                     idle_since = time.monotonic()
-                    sys.stdout.write("".join(f"{f.model_dump_json()}\n" for f in forecasts))
+                    lines = (f"{f.model_dump_json()}\n" for f in bucket.forecasts.values())
+                    sys.stdout.write("".join(lines))
                     sys.stdout.flush()
+                    reader.done(bucket)
                 is_idle = until_idle is not None and time.monotonic() - idle_since >= until_idle
                 if is_idle and reader.is_at_end():
                     return

@@ -1,31 +1,54 @@
-"""ForecastFeed: a subscriber of the forecast topic, ten lines from a bucket's close."""
+"""ForecastFeed: a subscriber of the forecasts, ten lines from a bucket's close."""
 
 import logging
 import time
 from collections.abc import Collection, Iterator
+from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Literal, Self
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from pydantic import ValidationError
 
+from contracts.clock import MS_PER_SECOND
 from contracts.events import normalise_genre
 from contracts.forecasts import GenreForecast
-from contracts.kafka_client import client_options
 from contracts.settings import Settings
-from feed.errors import FeedUnavailableError, translated
+from feed.assembly import Assembly, Bucket
+from feed.errors import FeedUnavailableError
+from feed.position import PositionFile
+from feed.reader import Record, TopicReader
+from feed.starting import (
+    Start,
+    parse_journal,
+    start_after,
+    start_at_beginning,
+    start_now,
+    start_with_last,
+)
 
 log = logging.getLogger(__name__)
 
-CHECK_SECONDS: Final = 10.0
-"""How often new partitions, and whether Kafka still answers, are looked for, seconds."""
+POLL_MS: Final = 500
+"""How long an iteration waits for records before it looks again, ms."""
 
-REQUEST_TIMEOUT_MS: Final = 10_000
-"""How long one request to Kafka may take, ms."""
+RETRY_SECONDS: Final = 1.0
+"""Pause before Kafka is asked again while iterating, seconds."""
+
+REPEAT_SECONDS: Final = 60.0
+"""How often the same trouble is logged again, seconds."""
+
+MOST_BUCKETS_AHEAD: Final = 64
+"""A partition further ahead of the slowest one is not fetched from: what waits to become whole
+stays bounded, in buckets."""
+
+Begin = Literal["newest", "now", "beginning"]
+"""Where a feed without a position begins: with the newest bucket, with the next one, with all."""
 
 
 class ForecastFeed:
-    """Committed forecasts of all genres or some, in order per genre; used from one thread.
+    """Whole buckets of committed forecasts, in order; used from one thread.
 
     Example:
         with ForecastFeed(Settings(), genres=["crime"]) as feed:
@@ -38,115 +61,164 @@ class ForecastFeed:
         settings: Settings,
         *,
         genres: Collection[str] | None = None,
-        from_beginning: bool = False,
+        begin: Begin | int = "newest",
+        position: Path | str | None = None,
     ) -> None:
         """Subscribe.
 
         Args:
-            settings: Where Kafka is and what the topic is called.
+            settings: Where Kafka is and what the topics are called.
             genres: Only these, in any spelling; None for all.
-            from_beginning: Read what the topic keeps first, not only what is new.
+            begin: "newest" begins with the newest bucket, which has the latest forecast of every
+                genre; "now" with the next bucket; "beginning" with the oldest that is kept;
+                a number with that many of the newest.
+            position: A file that keeps the last bucket that the caller is done with. When it is
+                there, reading goes on after it, whatever `begin` says.
 
         Raises:
-            FeedUnavailableError: Kafka does not answer, or the topic is not there yet.
+            FeedUnavailableError: Kafka does not answer, or a topic is not there yet.
             FeedRefusedError: Kafka refuses us.
+            PositionError: The file holds no position.
         """
-        self._topic = settings.topic_forecasts
         self._genres = None if genres is None else frozenset(map(normalise_genre, genres))
-        self._checked_at = time.monotonic()
-        with translated("connecting to Kafka"):
-            self._consumer = KafkaConsumer(
-                **client_options(settings),
-                client_id=f"genrecast-{settings.app}-feed",
-                group_id=None,
-                enable_auto_commit=False,
-                auto_offset_reset="earliest" if from_beginning else "latest",
-                isolation_level="read_committed",
-                request_timeout_ms=REQUEST_TIMEOUT_MS,
-                reconnect_backoff_max_ms=1_000,
-                allow_auto_create_topics=False,
-            )
+        self._file = None if position is None else PositionFile(Path(position))
+        after_ms = self._file.read() if self._file else None
+        self._reader = TopicReader(settings)
         try:
-            self._assigned = self._find_partitions()
-            with translated(f"reading topic {self._topic}"):
-                self._consumer.assign(list(self._assigned))
-                for partition in self._assigned:
-                    # "The end" is now, not when the first record is asked for.
-                    self._consumer.position(partition, timeout_ms=REQUEST_TIMEOUT_MS)
+            self._start = self._seek(begin if after_ms is None else None, after_ms)
         except BaseException:
-            self._consumer.close()
+            self._reader.close()
             raise
+        self._assembly = Assembly(self._start.after_ms)
+        self._newest: dict[TopicPartition, int] = {}
+        self._bucket_ms = 0
 
-    def _find_partitions(self) -> frozenset[TopicPartition]:
-        with translated(f"asking for topic {self._topic}"):
-            numbers = self._consumer.partitions_for_topic(self._topic)
-        if not numbers:
-            raise FeedUnavailableError(
-                f"topic {self._topic} is missing: the first consumer makes it (genrecast consume)"
-            )
-        return frozenset(TopicPartition(self._topic, number) for number in numbers)
+    def _seek(self, begin: Begin | int | None, after_ms: int | None) -> Start:
+        if after_ms is not None:
+            return start_after(self._reader, after_ms)
+        if begin == "now":
+            return start_now(self._reader)
+        if begin == "beginning":
+            return start_at_beginning(self._reader)
+        return start_with_last(self._reader, begin if isinstance(begin, int) else 1)
 
-    def poll(self, timeout_ms: int) -> list[GenreForecast]:
-        """Return what is new, waiting at most `timeout_ms` for it; empty when nothing is.
+    def poll(self, timeout_ms: int) -> list[Bucket]:
+        """Return the buckets that have become whole, waiting at most `timeout_ms` for records.
+
+        With `genres` a bucket has only those of them that it knows. The position is not moved;
+        call `done` with each bucket.
 
         Raises:
             FeedUnavailableError: Kafka does not answer; call again later, nothing is skipped.
             FeedRefusedError: Kafka refuses us.
         """
-        self._check()
-        with translated(f"reading topic {self._topic}"):
-            polled = self._consumer.poll(timeout_ms=timeout_ms)
-        forecasts = []
-        for records in polled.values():
-            for record in records:
-                forecast = self._parse(record.value, record.partition, record.offset)
-                if forecast and (self._genres is None or forecast.genre in self._genres):
-                    forecasts.append(forecast)
-        return forecasts
+        rewound: set[TopicPartition] = set()
+        for record in self._reader.poll(timeout_ms):
+            partition = TopicPartition(record.topic, record.partition)
+            if partition in rewound:
+                continue
+            if partition == self._reader.journal:
+                self._take_journal(record)
+            elif not self._take_forecast(partition, record):
+                self._reader.seek(partition, self._start.begins[partition])
+                rewound.add(partition)
+        self._balance()
+        return [self._chosen(bucket) for bucket in self._assembly.take_whole()]
 
-    def _parse(self, value: bytes | None, partition: int, offset: int) -> GenreForecast | None:
-        try:
-            return GenreForecast.model_validate_json(value or b"")
-        except ValidationError as error:
-            log.warning(
-                "topic %s, partition %d, offset %d is no forecast and is skipped: %s",
-                self._topic, partition, offset, error.errors(include_url=False)[0]["msg"],
-            )  # fmt: skip
-            return None
+    def _take_journal(self, record: Record) -> None:
+        bucket = parse_journal(record)
+        if bucket is not None:
+            self._newest[self._reader.journal] = bucket.bucket_start
+            self._assembly.add_journal(bucket)
 
-    def _check(self) -> None:
-        """Take up new partitions, from their beginning; notice a broker that is away."""
-        now = time.monotonic()
-        if now - self._checked_at < CHECK_SECONDS:
+    def _take_forecast(self, partition: TopicPartition, record: Record) -> bool:
+        """Take up a forecast; False when the partition must be read from its beginning."""
+        forecast = _parse(record)
+        if forecast is None:
+            return True
+        is_first = partition not in self._newest
+        self._newest[partition] = forecast.bucket_start
+        self._bucket_ms = forecast.bucket_seconds * MS_PER_SECOND
+        if is_first and self._begins_too_late(partition, forecast, record):
+            return False
+        self._assembly.add_forecast(forecast, record.value)
+        return True
+
+    def _begins_too_late(
+        self, partition: TopicPartition, forecast: GenreForecast, record: Record
+    ) -> bool:
+        """Say whether a partition's first record may have wanted ones before it.
+
+        The time index said where to begin; clocks that disagreed can have misled it.
+        """
+        after_ms = self._start.after_ms
+        return (
+            after_ms is not None
+            and forecast.bucket_start > after_ms
+            and record.offset > self._start.begins.get(partition, record.offset)
+        )
+
+    def _balance(self) -> None:
+        """Hold partitions back that are far ahead of the slowest one."""
+        behind = [at for tp, at in self._newest.items() if not self._reader.is_drained(tp)]
+        if not behind:
+            self._reader.hold_back(())
             return
-        self._checked_at = now
-        self._end_offsets()
-        added = self._find_partitions() - self._assigned
-        if added:
-            self._assigned |= added
-            self._consumer.assign(list(self._assigned))
-            self._consumer.seek_to_beginning(*added)
+        most = min(behind) + MOST_BUCKETS_AHEAD * self._bucket_ms
+        self._reader.hold_back(tp for tp, at in self._newest.items() if at > most)
 
-    def _end_offsets(self) -> dict[TopicPartition, int]:
-        with translated(f"reading topic {self._topic}"):
-            ends: dict[TopicPartition, int] = self._consumer.end_offsets(
-                list(self._assigned), timeout_ms=REQUEST_TIMEOUT_MS
-            )
-        return ends
+    def _chosen(self, bucket: Bucket) -> Bucket:
+        if self._genres is None:
+            return bucket
+        pairs = zip(bucket.forecasts.items(), bucket.messages, strict=True)
+        chosen = [(pair, message) for pair, message in pairs if pair[0] in self._genres]
+        return replace(
+            bucket,
+            forecasts=dict(pair for pair, _ in chosen),
+            messages=tuple(message for _, message in chosen),
+        )
 
     def is_at_end(self) -> bool:
         """Say whether all that is committed now was returned by `poll`."""
-        ends = self._end_offsets()
-        return all((self._consumer.position(tp, timeout_ms=0) or 0) >= ends[tp] for tp in ends)
+        return self._reader.is_at(self._reader.ends())
+
+    def buckets(self) -> Iterator[Bucket]:
+        """Yield whole buckets without end; a missing broker is waited for, and logged.
+
+        A bucket counts as done when the next one is asked for: after a crash in between it comes
+        again (at least once).
+
+        Raises:
+            FeedRefusedError: Kafka refuses us.
+            PositionError: The position can't be kept.
+        """
+        told_at = -REPEAT_SECONDS
+        while True:
+            try:
+                whole = self.poll(POLL_MS)
+            except FeedUnavailableError as error:
+                if time.monotonic() - told_at >= REPEAT_SECONDS:
+                    told_at = time.monotonic()
+                    log.warning("%s; trying again", error)
+                time.sleep(RETRY_SECONDS)
+                continue
+            for bucket in whole:
+                yield bucket
+                self.done(bucket)
+
+    def done(self, bucket: Bucket) -> None:
+        """Keep a bucket as the position, where there is a file for it."""
+        if self._file is not None:
+            self._file.write(bucket.start_ms)
 
     def __iter__(self) -> Iterator[GenreForecast]:
-        """Yield forecasts without end, as buckets close."""
-        while True:
-            yield from self.poll(1_000)
+        """Yield the forecasts of whole buckets without end."""
+        for bucket in self.buckets():
+            yield from bucket.forecasts.values()
 
     def close(self) -> None:
         """Close the connections."""
-        self._consumer.close()
+        self._reader.close()
 
     def __enter__(self) -> Self:
         return self
@@ -158,3 +230,15 @@ class ForecastFeed:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _parse(record: Record) -> GenreForecast | None:
+    try:
+        return GenreForecast.model_validate_json(record.value or b"")
+    except ValidationError as error:
+        log.warning(
+            "topic %s, partition %d, offset %d is no forecast and is skipped: %s",
+            record.topic, record.partition, record.offset,
+            error.errors(include_url=False)[0]["msg"],
+        )  # fmt: skip
+        return None

@@ -16,6 +16,10 @@ class FeedRefusedError(Exception):
     """Kafka refuses us: the message says what; waiting alone does not help."""
 
 
+class PositionError(Exception):
+    """A position can't be read or kept: the message names the file and what to do."""
+
+
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
     """Translate the client's errors; `doing` names what was tried."""

@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "models": ("consumer.models_cli", "models_group", "The registry: add, promote, roll back."),
     "retrain": ("consumer.retrain_cli", "retrain", "Train candidates on a schedule."),
     "feed": ("feed.cli", "feed", "Print forecasts as JSON Lines."),
+    "serve": ("feed.serve.cli", "serve", "Forecasts over HTTP: JSON, live events, dashboard."),
     "status": ("feed.cli", "status", "Watermark, buckets, lag, model, totals."),
     "verify": ("consumer.repair_cli", "verify", "Count the log again, compare with all published."),
     "rebuild": ("consumer.repair_cli", "rebuild", "Make the state in Redis anew from the journal."),

@@ -130,7 +130,7 @@ def _run(
         if not _wait(lambda: _is_ready(settings), parts, stop):
             return None
         parts.start("simulate", *_traffic(plan, parts.report))
-        with ForecastFeed(settings, from_beginning=True) as feed:
+        with ForecastFeed(settings, begin="beginning") as feed:
             board = _show(plan, settings, parts, feed, open_screen(console), stop)
             console.print("[dim]Stopping the simulator, counting what is left ...[/]")
             truth = parts.end_simulator()
@@ -245,7 +245,7 @@ def _show(
             if plan.seconds is not None and now - began >= plan.seconds:
                 break
             parts.check()
-            for forecast in feed.poll(200):
+            for forecast in _polled(feed):
                 board.add(forecast)
             if now - asked_at >= 1.0:
                 status, asked_at = read_status(settings), now
@@ -272,10 +272,14 @@ def _drain(settings: Settings, parts: _Parts) -> None:
     raise DemoError(f"the consumer did not catch up within {DRAIN_SECONDS:.0f} s")
 
 
+def _polled(feed: ForecastFeed) -> list[GenreForecast]:
+    return [forecast for bucket in feed.poll(200) for forecast in bucket.forecasts.values()]
+
+
 def _rest(feed: ForecastFeed) -> list[GenreForecast]:
     rest: list[GenreForecast] = []
     while True:
-        some = feed.poll(200)
+        some = _polled(feed)
         rest += some
         if not some and feed.is_at_end():
             return rest

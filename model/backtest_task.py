@@ -66,7 +66,7 @@ class Task:
 def with_changes(settings: Settings, **changes: object) -> Settings:
     """Return the settings with some changed."""
     # Built anew, not copied: every value must pass the settings' own checks.
-    return load_settings(**(settings.model_dump() | changes))
+    return load_settings(Settings, **(settings.model_dump() | changes))
 
 
 def task_of(asked: Asked, settings: Settings, console: Console) -> Task:

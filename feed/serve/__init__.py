@@ -1,0 +1,1 @@
+"""`genrecast serve`: forecasts over HTTP, live as server-sent events, and where things stand."""

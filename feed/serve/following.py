@@ -1,0 +1,70 @@
+"""One thread follows the topic and hands whole buckets to the event loop."""
+
+import asyncio
+import logging
+import threading
+from typing import Final
+
+from contracts.clock import to_ms
+from feed.client import ForecastFeed
+from feed.errors import FeedRefusedError, FeedUnavailableError
+from feed.serve.kept import GenreRows, keep
+from feed.serve.service import Service
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS: Final = 0.25
+"""How long a look for records may take, seconds: how soon the thread sees that it shall end."""
+
+RETRY_SECONDS: Final = 1.0
+"""Pause before Kafka is asked again, seconds."""
+
+
+class Follower:
+    """Reads from the newest buckets that the board can hold to its end, then what comes."""
+
+    def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
+        self._service = service
+        self._loop = loop
+        self._stop = threading.Event()
+        self._genres: GenreRows | None = None
+        self._has_caught_up = False
+        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Tell the thread to end; it does so within a look."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        feed: ForecastFeed | None = None
+        while not self._stop.is_set():
+            try:
+                feed = feed or ForecastFeed(
+                    self._service.settings, begin=self._service.settings.window_buckets
+                )
+                self._follow(feed)
+            except (FeedUnavailableError, FeedRefusedError) as error:
+                self._call(self._service.trouble, "kafka", str(error))
+                self._stop.wait(RETRY_SECONDS)
+        if feed is not None:
+            feed.close()
+
+    def _follow(self, feed: ForecastFeed) -> None:
+        while not self._stop.is_set():
+            for bucket in feed.poll(to_ms(POLL_SECONDS)):
+                kept = keep(bucket, self._genres)
+                self._genres = kept.genres
+                self._call(self._service.add, kept)
+            self._has_caught_up = self._has_caught_up or feed.is_at_end()
+            if self._has_caught_up:
+                self._call(self._service.fine, "kafka")
+
+    def _call(self, do, *arguments) -> None:  # type: ignore[no-untyped-def]
+        try:
+            self._loop.call_soon_threadsafe(do, *arguments)
+        except RuntimeError:  # the loop has ended meanwhile
+            self._stop.set()

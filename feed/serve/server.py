@@ -1,0 +1,101 @@
+"""Runs the service: uvicorn, the follower and the sampler, until a signal."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from typing import Final
+
+import uvicorn
+
+from contracts.clock import wall_clock_ms
+from feed.serve.app import make_app
+from feed.serve.following import Follower
+from feed.serve.sampling import Sampler
+from feed.serve.service import Service
+from feed.serve.settings import ServeSettings
+
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS: Final = 5
+"""How long answers may take to end once it shall stop, seconds."""
+
+KEEP_ALIVE_SECONDS: Final = 5
+"""How long a connection may wait for its next request, seconds."""
+
+REFRESH_SECONDS: Final = 1.0
+"""How often it is looked at whether the newest bucket has become stale, seconds."""
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us: uvicorn's own handling ends in another exit status."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listen(settings: ServeSettings) -> socket.socket:
+    """Return a listening socket.
+
+    Raises:
+        OSError: Address or port can't be had.
+    """
+    found = socket.getaddrinfo(
+        settings.serve_host, settings.serve_port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    family, kind, protocol, _, address = found[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+async def run(settings: ServeSettings, listener: socket.socket) -> None:
+    """Serve until SIGTERM or Ctrl-C."""
+    service = Service(settings, wall_clock_ms)
+    loop = asyncio.get_running_loop()
+    server = _Server(
+        uvicorn.Config(
+            make_app(service),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(settings.serve_trusted_proxies),
+            forwarded_allow_ips=list(settings.serve_trusted_proxies),
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            ws="none",
+            lifespan="off",
+        )
+    )
+
+    def stop(number: signal.Signals) -> None:
+        log.info("%s: closing the streams", number.name)
+        service.close()
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number)
+    parts = Follower(service, loop), Sampler(service, loop)
+    refreshing = asyncio.create_task(_refresh(service))
+    for part in parts:
+        part.start()
+    try:
+        await server.serve([listener])
+    finally:
+        refreshing.cancel()
+        for part in parts:
+            part.stop()
+
+
+async def _refresh(service: Service) -> None:
+    while True:
+        await asyncio.sleep(REFRESH_SECONDS)
+        service.refresh()

@@ -1,0 +1,143 @@
+"""What the service knows: the board, the standing, the sampled pipeline; the event loop's own."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Final
+
+from contracts.clock import MS_PER_SECOND
+from feed.serve import metrics
+from feed.serve.answers import DeadLetters, Pipeline, ServiceFigures
+from feed.serve.board import Board
+from feed.serve.kept import KeptBucket
+from feed.serve.settings import ServeSettings
+from feed.serve.standing import News, Standing, stale_after_seconds
+from feed.serve.views import promotions
+from feed.status import Status
+
+log = logging.getLogger(__name__)
+
+VERSION: Final = version("genrecast")
+
+STARTING: Final = "reading what the topic keeps"
+"""Why it is not ready at first."""
+
+
+@dataclass(slots=True)
+class Sample:
+    """What was sampled last, in the background."""
+
+    status: Status | None = None
+    events_per_second: float | None = None
+    dead_letters: DeadLetters = field(default_factory=lambda: DeadLetters(reasons=[], since=None))
+
+
+@dataclass(slots=True)
+class Service:
+    """Everything that requests are answered from; touched by the event loop's thread alone.
+
+    Attributes:
+        settings: What was set.
+        wall_clock_ms: The clock.
+        problems: What keeps parts from working, by part; `kafka` also makes it not ready.
+        standing: What readers were told last.
+        news: Told on every bucket and every change of the standing.
+        subscribers: Streams that are open.
+        subscribers_of: Those of each address.
+        conflated: Buckets that slow readers were not sent.
+        is_closing: Streams end at once.
+    """
+
+    settings: ServeSettings
+    wall_clock_ms: Callable[[], int]
+    board: Board = field(init=False)
+    news: News = field(default_factory=News)
+    sample: Sample = field(default_factory=Sample)
+    problems: dict[str, str] = field(default_factory=lambda: {"kafka": STARTING})
+    standing: Standing = Standing(is_stale=True, problem=STARTING)
+    subscribers: int = 0
+    subscribers_of: Counter[str] = field(default_factory=Counter)
+    conflated: int = 0
+    is_closing: bool = False
+    started_ms: int = 0
+
+    def __post_init__(self) -> None:
+        self.board = Board(self.settings.board_bytes, self.settings.window_buckets)
+        self.started_ms = self.wall_clock_ms()
+
+    def add(self, bucket: KeptBucket) -> None:
+        """Take up a bucket and tell all readers."""
+        if not self.board.add(bucket):
+            log.warning("bucket %d is not newer than what is kept: left out", bucket.start_ms)
+            return
+        metrics.BUCKETS.set(len(self.board))
+        metrics.BOARD_BYTES.set(self.board.nbytes)
+        metrics.GENRES.set(len(bucket.genres.names))
+        self.refresh()
+        self.news.tell()
+
+    def trouble(self, part: str, problem: str) -> None:
+        """Note that a part does not work."""
+        if self.problems.get(part) != problem:
+            log.warning("%s: %s", part, problem)
+        self.problems[part] = problem
+        self.refresh()
+
+    def fine(self, part: str) -> None:
+        """Note that a part works."""
+        if self.problems.pop(part, None) not in (None, STARTING):
+            log.info("%s: answers again", part)
+        self.refresh()
+
+    @property
+    def age_seconds(self) -> float | None:
+        """Seconds since the newest bucket was published; None before the first."""
+        newest = self.board.newest
+        if newest is None:
+            return None
+        return max(0, self.wall_clock_ms() - newest.emitted_at_ms) / MS_PER_SECOND
+
+    def refresh(self) -> None:
+        """Look whether what is shown is current, and tell readers of a change."""
+        age = self.age_seconds
+        is_stale = "kafka" in self.problems or age is None or age > self._stale_after
+        problem = "; ".join(self.problems[part] for part in sorted(self.problems)) or None
+        if is_stale and problem is None:
+            problem = "no bucket has come for a while: does a consumer run?"
+        metrics.AGE.set(float("nan") if age is None else age)
+        metrics.STALE.set(is_stale)
+        found = Standing(is_stale, problem)
+        if found != self.standing:
+            self.standing = found
+            self.news.tell()
+
+    @property
+    def _stale_after(self) -> float:
+        newest = self.board.newest
+        seconds = newest.bucket_seconds if newest else self.settings.bucket_seconds
+        return stale_after_seconds(self.settings, seconds)
+
+    def pipeline(self) -> Pipeline:
+        """Return where the deployment stands."""
+        return Pipeline(
+            status=self.sample.status,
+            problem=self.standing.problem,
+            events_per_second=self.sample.events_per_second,
+            is_stale=self.standing.is_stale,
+            age_seconds=self.age_seconds,
+            dead_letters=self.sample.dead_letters,
+            promotions=promotions(self.board),
+            service=ServiceFigures(
+                subscribers=self.subscribers,
+                conflated=self.conflated,
+                uptime_seconds=(self.wall_clock_ms() - self.started_ms) / MS_PER_SECOND,
+                version=VERSION,
+            ),
+        )
+
+    def close(self) -> None:
+        """End the streams."""
+        self.is_closing = True
+        self.news.tell()

@@ -1,0 +1,174 @@
+"""The stream: server-sent events to one reader, who may be slow.
+
+A reader has no queue. It has a place, the last bucket that it was sent, and takes the next one from
+the board when its connection has room. So a slow reader costs one block of bytes, whatever happens
+meanwhile: when it is far behind it gets a `gap` and the newest bucket, which has the latest
+forecast of every genre.
+"""
+
+import asyncio
+from collections.abc import Collection
+from typing import Final
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from contracts.clock import MS_PER_SECOND
+from feed.serve import metrics
+from feed.serve.events import HEARTBEAT, event
+from feed.serve.kept import KeptBucket
+from feed.serve.service import Service
+from feed.serve.standing import Standing
+
+HEARTBEAT_SECONDS: Final = 15.0
+"""A reader to whom nothing was sent for so long is sent a comment, seconds."""
+
+HEADERS: Final = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+)
+"""Of the answer; the last one keeps nginx from collecting events."""
+
+
+class ReaderGoneError(Exception):
+    """The reader has gone, or takes nothing for too long."""
+
+
+class Reader:
+    """One reader's place, and what it is sent next.
+
+    Args:
+        service: Where buckets and standing are.
+        genres: What it wants, None for all.
+        last_start_ms: The last bucket that it says it has; None to begin with the newest.
+    """
+
+    def __init__(
+        self, service: Service, genres: Collection[str] | None, last_start_ms: int | None
+    ) -> None:
+        self._service = service
+        self._genres = genres
+        self._place = last_start_ms
+        newest = service.board.newest
+        # Up to here everything that is kept is sent: it was asked for.
+        self._resumed_to = newest.start_ms if newest and last_start_ms is not None else 0
+        self._told: Standing | None = None
+
+    def standing(self) -> bytes | None:
+        """Return the standing as an event, when it has changed."""
+        standing = self._service.standing
+        if standing == self._told:
+            return None
+        self._told = standing
+        return event("status", {"is_stale": standing.is_stale, "problem": standing.problem})
+
+    def advance(self) -> tuple[bytes | None, KeptBucket | None]:
+        """Go on to the next bucket: return a gap before it, if there is one, and it."""
+        board, newest = self._service.board, self._service.board.newest
+        if newest is None or (self._place is not None and newest.start_ms <= self._place):
+            return None, None
+        if self._place is None:
+            self._place = newest.start_ms
+            return None, newest
+        following = board.after(self._place) or newest
+        behind = board.count_after(self._place)
+        oldest = board.oldest or newest
+        is_resuming = self._place < self._resumed_to
+        if self._place < oldest.start_ms - oldest.bucket_ms:
+            return self._skip_to(newest if not is_resuming else following)
+        if not is_resuming and behind > self._service.settings.serve_max_buckets_behind:
+            return self._skip_to(newest)
+        self._place = following.start_ms
+        return None, following
+
+    def _skip_to(self, bucket: KeptBucket) -> tuple[bytes | None, KeptBucket]:
+        """Leave out what lies before a bucket, and say so."""
+        first = (self._place or 0) + bucket.bucket_ms
+        count = max(0, (bucket.start_ms - first) // bucket.bucket_ms)
+        self._place = bucket.start_ms
+        if not count:
+            return None, bucket
+        self._service.conflated += count
+        metrics.CONFLATED.inc(count)
+        last = bucket.start_ms - bucket.bucket_ms
+        return event("gap", {"from": first, "to": last, "buckets": count}), bucket
+
+    def is_overtaken(self, bucket: KeptBucket) -> bool:
+        """Say whether a bucket that is being sent is too old to go on with."""
+        is_resumed = bucket.start_ms <= self._resumed_to
+        behind = self._service.board.count_after(bucket.start_ms)
+        return not is_resumed and behind > self._service.settings.serve_max_buckets_behind
+
+    def blocks(self, bucket: KeptBucket) -> tuple[bytes, ...]:
+        """Return a bucket's events for this reader."""
+        return self._service.board.events(bucket).blocks(self._genres)
+
+
+class ForecastStream(Response):
+    """Sends what the reader is to have until it goes, or the service ends."""
+
+    def __init__(self, service: Service, reader: Reader) -> None:
+        super().__init__()
+        self._service = service
+        self._reader = reader
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request: see `starlette.responses.Response`."""
+        self._send = send
+        start = {"type": "http.response.start", "status": self.status_code}
+        await send({**start, "headers": list(HEADERS)})
+        watch = asyncio.create_task(self._watch(receive))
+        self._service.subscribers += 1
+        metrics.SUBSCRIBERS.inc()
+        try:
+            await self._run(watch)
+        except ReaderGoneError:
+            return
+        finally:
+            watch.cancel()
+            self._service.subscribers -= 1
+            metrics.SUBSCRIBERS.dec()
+
+    async def _watch(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._service.news.tell()
+
+    async def _run(self, gone: "asyncio.Task[None]") -> None:
+        while not self._service.is_closing and not gone.done():
+            news = self._service.news.next
+            if not await self._send_next():
+                try:
+                    await asyncio.wait_for(news.wait(), HEARTBEAT_SECONDS)
+                except TimeoutError:
+                    await self._write(HEARTBEAT)
+        if not gone.done():
+            await self._write(b"", is_last=True)
+
+    async def _send_next(self) -> bool:
+        """Send what is new; False when nothing is."""
+        standing = self._reader.standing()
+        if standing is not None:
+            await self._write(standing)
+        gap, bucket = self._reader.advance()
+        if gap is not None:
+            await self._write(gap)
+        if bucket is None:
+            return standing is not None
+        for block in self._reader.blocks(bucket):
+            await self._write(block)
+        late_ms = self._service.wall_clock_ms() - bucket.emitted_at_ms
+        metrics.SENT_SECONDS.observe(max(0, late_ms) / MS_PER_SECOND)
+        return True
+
+    async def _write(self, block: bytes, *, is_last: bool = False) -> None:
+        message = {"type": "http.response.body", "body": block, "more_body": not is_last}
+        try:
+            async with asyncio.timeout(self._service.settings.serve_write_seconds):
+                await self._send(message)
+        except TimeoutError:
+            metrics.SLOW_READERS.inc()
+            raise ReaderGoneError from None
+        except OSError as error:
+            raise ReaderGoneError from error
