@@ -30,7 +30,8 @@ export function tableRow(head, ...cells) {
   return element("tr", {}, element("th", { scope: "row" }, head), ...cells.map((cell) => element("td", {}, cell)));
 }
 
-/** Have a time element show a time, with the machine's form beside the reader's. */
-export function timeElement(ms, text) {
-  return element("time", { datetime: new Date(ms).toISOString() }, text);
+/** Have a time element say a time as the reader writes it, and keep it as machines do. */
+export function sayTime(target, ms, text) {
+  target.dateTime = new Date(ms).toISOString();
+  say(target, text);
 }

@@ -1,6 +1,6 @@
 // One genre in depth: the fan of what is coming, what was forecast against what came, its record.
 
-import { element, say } from "./dom.js";
+import { element, say, sayTime } from "./dom.js";
 import { clicks, count, duration, interval, moment, percent, signedPercent } from "./format.js";
 import { CalibrationPlot, StepsPlot } from "./record_plots.js";
 import { Refresh } from "./refresh.js";
@@ -88,7 +88,7 @@ export class GenreView {
     this.#painted = line.version;
     this.#say("");
     this.#fan.show(this.#upToNow(line), line.horizon);
-    say(document.getElementById("genre-bucket"), `Bucket of ${moment(line.bucketStart)} UTC`);
+    sayTime(document.getElementById("genre-bucket"), line.bucketStart, `Bucket of ${moment(line.bucketStart)} UTC`);
     paintTiles(document.getElementById("genre-tiles"), [
       ["Now", count(line.recent.at(-1))],
       ["Next", clicks(line.next.median), interval(line.next.low, line.next.high)],

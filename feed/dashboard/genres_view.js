@@ -1,7 +1,7 @@
 // All genres at a glance: a table that sorts, filters, and redraws only the rows that can be seen.
 
-import { say } from "./dom.js";
-import { count, moment, percent } from "./format.js";
+import { say, sayTime } from "./dom.js";
+import { count, duration, moment, percent } from "./format.js";
 import { GenreRow } from "./genre_row.js";
 import { paintTiles } from "./tiles.js";
 
@@ -31,7 +31,7 @@ export class GenresView {
   #byNode = new WeakMap();
   #shown = [];
   #sort = { key: "now", isFalling: true };
-  #problem = "";
+  #problem = "Loading …";
   #orderedAt = null;
   #table = document.getElementById("genres");
   #body = this.#table.tBodies[0];
@@ -172,7 +172,8 @@ export class GenresView {
   #paintHead() {
     const { lines, bucketStart, bucketMs } = this.#store;
     if (bucketStart === null) return;
-    say(document.getElementById("genres-bucket"), `Bucket of ${moment(bucketStart)} UTC, ${count(bucketMs / 60_000)} min`);
+    const bucket = `Bucket of ${moment(bucketStart)} UTC, ${duration(bucketMs)}`;
+    sayTime(document.getElementById("genres-bucket"), bucketStart, bucket);
     const all = [...lines.values()];
     const sum = (of) => all.reduce((total, line) => total + (of(line) ?? 0), 0);
     const next = all.find((line) => line.next)?.next;

@@ -6,8 +6,8 @@ import { countAxis, fromZero, Plot, timeAxis } from "./plot.js";
 /** Looks kept. */
 const KEPT = 300;
 
-/** Time that is drawn, ms. */
-const SPAN_MS = 600_000;
+/** Time that is drawn at least, ms. */
+const SPAN_MS = 60_000;
 
 /** The rate over wall time. */
 export class RatePlot {
@@ -15,8 +15,8 @@ export class RatePlot {
   #plot = new Plot({
     title: "Events per second",
     describe: (colours) => ({
-      scales: { x: { time: true, range: (_, __, newest) => [newest - SPAN_MS, newest] }, y: fromZero },
-      axes: [timeAxis(), countAxis()],
+      scales: { x: { time: true, range: (_, first, newest) => [Math.min(first, newest - SPAN_MS), newest] }, y: fromZero },
+      axes: [{ ...timeAxis(), incrs: [60_000, 120_000, 300_000] }, countAxis()],
       series: [{}, { stroke: colours.accent, fill: colours["band-outer"], width: 2, points: { show: false } }],
     }),
     height: 180,

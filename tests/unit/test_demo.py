@@ -56,7 +56,7 @@ def test_screens_show_every_genre_and_the_last_interval() -> None:
         board.add(forecast(hour, clicks=9))
         board.add(forecast(hour, clicks=4, genre="noir"))
     console = Console(file=io.StringIO(), width=140)
-    console.print(render(board, seconds=1))
+    console.print(render(board, "http://127.0.0.1:1/", seconds=1))
     PlainScreen(console).show(board, seconds=0)
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
