@@ -40,10 +40,11 @@ export class GenreRow {
     );
   }
 
-  /** Bring the row to its genre's state, if it can be seen and is behind. */
+  /** Bring the row to its genre's state, if it can be seen and is behind; the first time always. */
   paint() {
     const line = this.#line;
-    if (!this.isVisible || this.#painted === line.version) return;
+    const isSeen = this.isVisible || this.#painted < 0;
+    if (!isSeen || this.#painted === line.version) return;
     this.#painted = line.version;
     const { badge, curve, now, median, range, trend, skill } = this.#cells;
     badge.hidden = line.kind !== "baseline";
