@@ -192,14 +192,12 @@ class ForecastFeed:
             FeedRefusedError: Kafka refuses us.
             PositionError: The position can't be kept.
         """
-        told_at = -REPEAT_SECONDS
+        complain = Complaint()
         while True:
             try:
                 whole = self.poll(POLL_MS)
             except FeedUnavailableError as error:
-                if time.monotonic() - told_at >= REPEAT_SECONDS:
-                    told_at = time.monotonic()
-                    log.warning("%s; trying again", error)
+                complain(error)
                 time.sleep(RETRY_SECONDS)
                 continue
             for bucket in whole:
@@ -230,6 +228,20 @@ class ForecastFeed:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class Complaint:
+    """Logs the same trouble once a minute."""
+
+    def __init__(self) -> None:
+        self._told_at: float | None = None
+
+    def __call__(self, error: Exception) -> None:
+        """Log an error, unless one was logged a moment ago."""
+        now = time.monotonic()
+        if self._told_at is None or now - self._told_at >= REPEAT_SECONDS:
+            self._told_at = now
+            log.warning("%s; trying again", error)
 
 
 def _parse(record: Record) -> GenreForecast | None:

@@ -27,7 +27,7 @@ class PositionFile:
             raise PositionError(f"position file {self.path} cannot be read: {error}") from error
         if not text.isdecimal() or len(text) > len("253402300799999"):
             raise PositionError(
-                f"position file {self.path} holds no bucket start (epoch ms): remove it to begin anew"
+                f"position file {self.path} holds no bucket's start: remove it to begin anew"
             )
         return int(text)
 

@@ -120,8 +120,8 @@ class TopicReader:
         now = time.monotonic()
         if now - self._checked_at < CHECK_SECONDS:
             return
-        self._checked_at = now
         self.ends()
+        self._checked_at = now
         added = self._find_partitions(self._topic) - self.forecasts
         if added:
             self.forecasts |= added

@@ -1,179 +1,104 @@
-"""The HTTP service's routes."""
+"""The HTTP application: routes, the dashboard's files, and the gate before them."""
 
+import time
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Final
 
-from fastapi import APIRouter, FastAPI, Header, HTTPException, Query, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Scope
 
-from contracts.events import normalise_genre
-from feed.serve import answers, metrics, views
-from feed.serve.kept import KeptBucket
+from feed.serve import answers
+from feed.serve.auth import token_of
+from feed.serve.forecast_routes import forecast_routes
+from feed.serve.gate import Gate
+from feed.serve.limits import RequestRate
 from feed.serve.service import VERSION, Service
-from feed.serve.stream import ForecastStream, Reader
+from feed.serve.service_routes import service_routes
+from feed.serve.stream_route import stream_routes
 
 DASHBOARD: Final = Path(__file__).parents[1] / "dashboard"
 """The page's files."""
 
-MOST_MS: Final = 253_402_300_799_999
-"""The last moment that can be asked for, epoch ms: the end of the year 9999."""
+PAGE_CACHING: Final = "no-cache"
+"""Browsers keep the files and ask whether they are still the same: their names do not change."""
 
-Genre = Annotated[str, Query(min_length=1, max_length=64, description="In any spelling.")]
-Genres = Annotated[
-    list[Genre] | None, Query(max_length=100, description="Only these; all when none is named.")
-]
-Moment = Annotated[int | None, Query(ge=0, le=MOST_MS, description="Epoch ms UTC.")]
-Count = Annotated[int, Query(ge=1, le=2_016)]
+REFUSALS: Final = {
+    401: "The token is missing or wrong.",
+    404: "The genre, or the time, is not kept.",
+    422: "A parameter is wrong.",
+    429: "Too many requests or streams to one address.",
+}
+"""Answers with `detail` beside the wanted ones."""
 
-JSON: Final = "application/json"
+
+def make_app(service: Service, dashboard: Path = DASHBOARD) -> ASGIApp:
+    """Return the application that answers from a service's state, behind its gate.
+
+    Raises:
+        ConfigurationError: The token's file can't be read.
+    """
+    settings = service.settings
+    token = token_of(settings)
+    api = make_api(service)
+    if (dashboard / "index.html").is_file():
+        _add_dashboard(api, dashboard)
+    routes = [route.path for route in api.routes if hasattr(route, "path")]
+    rate = RequestRate(settings.serve_requests_per_second, time.monotonic)
+    gated: ASGIApp = Gate(api, rate=rate, token=token, routes=routes)
+    if settings.serve_allowed_origins:
+        gated = CORSMiddleware(
+            gated,
+            allow_origins=settings.serve_allowed_origins,
+            allow_methods=["GET"],
+            allow_headers=["Authorization", "Last-Event-ID"],
+        )
+    return gated
 
 
-def make_app(service: Service) -> FastAPI:
-    """Return the application that answers from a service's state."""
-    app = FastAPI(
+def make_api(service: Service) -> FastAPI:
+    """Return the routes and their OpenAPI document."""
+    api = FastAPI(
         title="genrecast",
         version=VERSION,
-        summary="Live demand forecasts per genre.",
+        summary="Live demand forecasts per genre. Times are epoch ms UTC.",
         docs_url=None,
         redoc_url=None,
-        responses={code: {"model": answers.Problem} for code in (401, 404, 422, 429)},
+        responses={
+            code: {"model": answers.Problem, "description": text} for code, text in REFUSALS.items()
+        },
     )
-    app.include_router(_forecast_routes(service))
-    app.include_router(_pipeline_routes(service))
-    return app
+    api.include_router(forecast_routes(service))
+    api.include_router(stream_routes(service))
+    api.include_router(service_routes(service))
+    api.add_exception_handler(RequestValidationError, _explain)
+    return api
 
 
-def _forecast_routes(service: Service) -> APIRouter:
-    router, board = APIRouter(prefix="/v1", tags=["forecasts"]), service.board
-
-    @router.get("/forecasts", response_model=answers.Forecasts)
-    async def forecasts(genre: Genres = None, at: Moment = None) -> Response:
-        """Return the newest bucket's forecasts, or those of the bucket that contains `at`."""
-        bucket = board.newest if at is None else board.at(at)
-        if bucket is None and at is not None:
-            raise HTTPException(404, "no bucket that contains `at` is kept")
-        if bucket is None:
-            if genre:
-                raise HTTPException(404, f"genre {genre[0]!r} is not known")
-            seconds = service.settings.bucket_seconds
-            return _json(answers.Forecasts(bucket_start=None, bucket_seconds=seconds, forecasts=[]))
-        messages = service.board.events(bucket).messages()
-        if genre:
-            messages = [messages[_row(bucket, one)] for one in genre]
-        head = f'{{"bucket_start":{bucket.start_ms},"bucket_seconds":{bucket.bucket_seconds},'
-        body = head.encode() + b'"forecasts":[' + b",".join(messages) + b"]}"
-        return Response(body, media_type=JSON)
-
-    @router.get("/history", response_model=answers.History)
-    async def history(
-        genre: Genre, buckets: Count = 120, ahead: Annotated[int, Query(ge=1, le=1_000)] = 1
-    ) -> Response:
-        """Return a genre's last buckets, each with what had been forecast for it."""
-        known = _known(service, genre)
-        return _json(views.history(board, known, buckets=buckets, ahead=ahead))
-
-    @router.get("/overview", response_model=answers.Overview)
-    async def overview(points: Count = 48) -> Response:
-        """Return all genres at a glance."""
-        if board.newest is None:
-            seconds = service.settings.bucket_seconds
-            return _json(answers.Overview(bucket_start=None, bucket_seconds=seconds, genres=[]))
-        return _json(views.overview(board, board.newest, points=points))
-
-    @router.get("/trending", response_model=answers.Trending)
-    async def trending(limit: Annotated[int, Query(ge=1, le=1_000)] = 10) -> Response:
-        """Return the genres that are expected to grow most."""
-        if board.newest is None:
-            return _json(answers.Trending(bucket_start=None, genres=[]))
-        return _json(views.trending(board, board.newest, limit=limit))
-
-    @router.get("/record", response_model=answers.Record)
-    async def record(genre: Genre) -> Response:
-        """Return how a genre's forecasts compare with what came."""
-        return _json(views.record(board, _known(service, genre)))
-
-    @router.get(
-        "/stream",
-        response_class=Response,
-        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
-    )
-    async def stream(
-        genre: Genres = None,
-        last_event_id: Annotated[str | None, Header(max_length=20)] = None,
-        last_event_id_query: Annotated[
-            str | None, Query(alias="last_event_id", max_length=20)
-        ] = None,
-    ) -> Response:
-        """Send forecasts as they are published."""
-        genres = None if not genre else frozenset(map(normalise_genre, genre))
-        last = _last_bucket(last_event_id or last_event_id_query)
-        return ForecastStream(service, Reader(service, genres, last))
-
-    return router
+async def _explain(_request: Request, error: Exception) -> Response:
+    """Answer a wrong parameter with one sentence."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    found = error.errors()
+    told = [f"{'.'.join(map(str, e['loc'][1:])) or 'request'}: {e['msg']}" for e in found[:5]]
+    return JSONResponse({"detail": "; ".join(told)}, 422)
 
 
-def _pipeline_routes(service: Service) -> APIRouter:
-    router = APIRouter(tags=["service"])
+class _PageFiles(StaticFiles):
+    """The page's files, with what browsers may keep."""
 
-    @router.get("/v1/pipeline", response_model=answers.Pipeline)
-    async def pipeline() -> Response:
-        """Return where the deployment stands, as sampled in the background."""
-        return _json(service.pipeline())
-
-    @router.get("/healthz", response_model=answers.Readiness)
-    async def healthz() -> Response:
-        """Return 200 while the process lives."""
-        return _json(_readiness(service))
-
-    @router.get(
-        "/readyz",
-        response_model=answers.Readiness,
-        responses={503: {"model": answers.Readiness}},
-    )
-    async def readyz() -> Response:
-        """Return 200 when it has forecasts and Kafka answers, else 503 and why."""
-        readiness = _readiness(service)
-        return _json(readiness, 200 if readiness.ready else 503)
-
-    @router.get("/metrics", response_class=Response)
-    async def metrics_text() -> Response:
-        """Return the service's metrics as Prometheus reads them."""
-        service.refresh()
-        return Response(generate_latest(metrics.REGISTRY), media_type=CONTENT_TYPE_LATEST)
-
-    return router
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["cache-control"] = PAGE_CACHING
+        return response
 
 
-def _json(answer: Any, status: int = 200) -> Response:  # noqa: ANN401 (a model)
-    return Response(answer.model_dump_json(), status, media_type=JSON)
+def _add_dashboard(api: FastAPI, dashboard: Path) -> None:
+    @api.get("/", include_in_schema=False)
+    async def page() -> Response:
+        return FileResponse(dashboard / "index.html", headers={"cache-control": PAGE_CACHING})
 
-
-def _readiness(service: Service) -> answers.Readiness:
-    reasons = {part: why for part, why in service.problems.items() if part == "kafka"}
-    if not reasons and service.board.newest is None:
-        reasons["forecasts"] = "no bucket has been published yet"
-    return answers.Readiness(ready=not reasons, reasons=reasons)
-
-
-def _row(bucket: KeptBucket, genre: str) -> int:
-    row = bucket.genres.row.get(normalise_genre(genre))
-    if row is None:
-        raise HTTPException(404, f"genre {genre!r} is not known in that bucket")
-    return row
-
-
-def _known(service: Service, genre: str) -> str:
-    name = normalise_genre(genre)
-    newest = service.board.newest
-    if newest is None or name not in newest.genres.row:
-        raise HTTPException(404, f"genre {genre!r} is not known")
-    return name
-
-
-def _last_bucket(event_id: str | None) -> int | None:
-    """Return the bucket that an event id names."""
-    if not event_id:
-        return None
-    if not event_id.isascii() or not event_id.isdecimal() or int(event_id) > MOST_MS:
-        raise HTTPException(422, "Last-Event-ID must be a bucket's start, epoch ms")
-    return int(event_id)
+    api.mount("/assets", _PageFiles(directory=dashboard), name="assets")

@@ -49,14 +49,18 @@ def serve(settings: ServeSettings) -> None:
       GENRECAST_SERVE_TOKEN_FILE=/run/secrets/token genrecast serve
       curl -N localhost:8080/v1/stream?genre=crime
     """  # noqa: D301 (click reads the control character)
+    from feed.serve.auth import token_of
     from feed.serve.server import listen, run
 
+    token_of(settings)
     logging.basicConfig(
         stream=sys.stderr,
         level=settings.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     quiet_kafka_log()
+    # It warns of every request that is none: anybody could fill the log.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     try:
         listener = listen(settings)
     except OSError as error:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+from collections.abc import Callable
 from typing import Final
 
 from contracts.clock import to_ms
@@ -39,19 +40,35 @@ class Follower:
         """Tell the thread to end; it does so within a look."""
         self._stop.set()
 
+    def join(self, seconds: float) -> None:
+        """Wait so long for the thread's end."""
+        self._thread.join(seconds)
+
     def _run(self) -> None:
         feed: ForecastFeed | None = None
         while not self._stop.is_set():
             try:
-                feed = feed or ForecastFeed(
-                    self._service.settings, begin=self._service.settings.window_buckets
-                )
+                feed = feed or self._open()
                 self._follow(feed)
             except (FeedUnavailableError, FeedRefusedError) as error:
                 self._call(self._service.trouble, "kafka", str(error))
                 self._stop.wait(RETRY_SECONDS)
         if feed is not None:
             feed.close()
+
+    def _open(self) -> ForecastFeed:
+        """Return a feed that begins with the oldest bucket that the board has room for."""
+        settings = self._service.settings
+        count = settings.window_buckets
+        with ForecastFeed(settings) as newest:
+            buckets = newest.poll(to_ms(POLL_SECONDS))
+            while not buckets and not self._stop.is_set() and not newest.is_at_end():
+                buckets = newest.poll(to_ms(POLL_SECONDS))
+            if buckets:
+                # Genres, and with them the size of a bucket, only grow.
+                size = max(1, keep(buckets[-1]).nbytes)
+                count = max(1, min(count, settings.board_bytes // size))
+        return ForecastFeed(settings, begin=count)
 
     def _follow(self, feed: ForecastFeed) -> None:
         while not self._stop.is_set():
@@ -61,9 +78,9 @@ class Follower:
                 self._call(self._service.add, kept)
             self._has_caught_up = self._has_caught_up or feed.is_at_end()
             if self._has_caught_up:
-                self._call(self._service.fine, "kafka")
+                self._call(self._service.filled)
 
-    def _call(self, do, *arguments) -> None:  # type: ignore[no-untyped-def]
+    def _call(self, do: Callable[..., None], *arguments: object) -> None:
         try:
             self._loop.call_soon_threadsafe(do, *arguments)
         except RuntimeError:  # the loop has ended meanwhile

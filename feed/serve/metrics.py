@@ -44,7 +44,7 @@ SUBSCRIBERS: Final = Gauge(
 )
 CONFLATED: Final = Counter(
     "genrecast_serve_conflated",
-    "Buckets that readers were not sent because they were slow: they got the newest instead.",
+    "Buckets that readers were not sent, being slow or away for too long: they got the newest.",
     registry=REGISTRY,
 )
 SLOW_READERS: Final = Counter(

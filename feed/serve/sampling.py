@@ -56,6 +56,10 @@ class Sampler:
         """Tell the thread to end."""
         self._stop.set()
 
+    def join(self, seconds: float) -> None:
+        """Wait so long for the thread's end."""
+        self._thread.join(seconds)
+
     def _run(self) -> None:
         with DeadLetterTail(self._settings) as tail:
             while not self._stop.is_set():

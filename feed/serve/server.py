@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 import socket
 from collections.abc import Iterator
@@ -11,8 +12,10 @@ from typing import Final
 import uvicorn
 
 from contracts.clock import wall_clock_ms
+from feed.serve.addresses import Networks
 from feed.serve.app import make_app
 from feed.serve.following import Follower
+from feed.serve.guard import Admission, GuardedProtocol, guarded
 from feed.serve.sampling import Sampler
 from feed.serve.service import Service
 from feed.serve.settings import ServeSettings
@@ -24,6 +27,12 @@ GRACE_SECONDS: Final = 5
 
 KEEP_ALIVE_SECONDS: Final = 5
 """How long a connection may wait for its next request, seconds."""
+
+JOIN_SECONDS: Final = 2.0
+"""How long a thread may take to end, seconds; one that waits for Kafka is left."""
+
+OWN_FILES: Final = 64
+"""Files beside the connections: Kafka, Redis, the page."""
 
 REFRESH_SECONDS: Final = 1.0
 """How often it is looked at whether the newest bucket has become stale, seconds."""
@@ -61,9 +70,12 @@ async def run(settings: ServeSettings, listener: socket.socket) -> None:
     """Serve until SIGTERM or Ctrl-C."""
     service = Service(settings, wall_clock_ms)
     loop = asyncio.get_running_loop()
+    admission = Admission(settings, Networks(settings.serve_trusted_proxies))
+    _allow_connections(settings.serve_max_connections)
     server = _Server(
         uvicorn.Config(
             make_app(service),
+            http=guarded(admission),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -80,6 +92,10 @@ async def run(settings: ServeSettings, listener: socket.socket) -> None:
         log.info("%s: closing the streams", number.name)
         service.close()
         server.should_exit = True
+        for connection in list(server.server_state.connections):
+            if isinstance(connection, GuardedProtocol) and connection.flow.write_paused:
+                # Its reader takes nothing: nothing is waited for.
+                connection.transport.abort()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
@@ -93,6 +109,21 @@ async def run(settings: ServeSettings, listener: socket.socket) -> None:
         refreshing.cancel()
         for part in parts:
             part.stop()
+        service.answers.close()
+        for part in parts:
+            await asyncio.to_thread(part.join, JOIN_SECONDS)
+
+
+def _allow_connections(count: int) -> None:
+    """Raise the process's limit of open files as far as the connections need and it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + OWN_FILES
+    if soft >= wanted:
+        return
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
+    if allowed < wanted:
+        log.warning("the limit of open files, %d, is less than %d connections need", hard, count)
 
 
 async def _refresh(service: Service) -> None:

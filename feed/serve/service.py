@@ -11,6 +11,7 @@ from contracts.clock import MS_PER_SECOND
 from feed.serve import metrics
 from feed.serve.answers import DeadLetters, Pipeline, ServiceFigures
 from feed.serve.board import Board
+from feed.serve.computing import Answers
 from feed.serve.kept import KeptBucket
 from feed.serve.settings import ServeSettings
 from feed.serve.standing import News, Standing, stale_after_seconds
@@ -23,6 +24,10 @@ VERSION: Final = version("genrecast")
 
 STARTING: Final = "reading what the topic keeps"
 """Why it is not ready at first."""
+
+
+STANDING_AT_FIRST: Final = Standing(is_stale=True, problem=STARTING)
+"""Before anything has been read."""
 
 
 @dataclass(slots=True)
@@ -43,23 +48,26 @@ class Service:
         wall_clock_ms: The clock.
         problems: What keeps parts from working, by part; `kafka` also makes it not ready.
         standing: What readers were told last.
+        board: The buckets kept.
+        answers: What takes computing.
         news: Told on every bucket and every change of the standing.
-        subscribers: Streams that are open.
-        subscribers_of: Those of each address.
-        conflated: Buckets that slow readers were not sent.
+        subscribers_of: Streams that are open, by address.
+        conflated: Buckets that readers were not sent: they were slow, or away for too long.
+        is_filled: What the topic keeps has been read once; streams begin then.
         is_closing: Streams end at once.
     """
 
     settings: ServeSettings
     wall_clock_ms: Callable[[], int]
     board: Board = field(init=False)
+    answers: Answers = field(default_factory=Answers)
     news: News = field(default_factory=News)
     sample: Sample = field(default_factory=Sample)
     problems: dict[str, str] = field(default_factory=lambda: {"kafka": STARTING})
-    standing: Standing = Standing(is_stale=True, problem=STARTING)
-    subscribers: int = 0
+    standing: Standing = STANDING_AT_FIRST
     subscribers_of: Counter[str] = field(default_factory=Counter)
     conflated: int = 0
+    is_filled: bool = False
     is_closing: bool = False
     started_ms: int = 0
 
@@ -72,6 +80,7 @@ class Service:
         if not self.board.add(bucket):
             log.warning("bucket %d is not newer than what is kept: left out", bucket.start_ms)
             return
+        self.answers.forget()
         metrics.BUCKETS.set(len(self.board))
         metrics.BOARD_BYTES.set(self.board.nbytes)
         metrics.GENRES.set(len(bucket.genres.names))
@@ -90,6 +99,18 @@ class Service:
         if self.problems.pop(part, None) not in (None, STARTING):
             log.info("%s: answers again", part)
         self.refresh()
+
+    def filled(self) -> None:
+        """Note that the topic has been read to its end."""
+        self.fine("kafka")
+        if not self.is_filled:
+            self.is_filled = True
+            self.news.tell()
+
+    def note_conflated(self, buckets: int) -> None:
+        """Count buckets that a reader was not sent."""
+        self.conflated += buckets
+        metrics.CONFLATED.inc(buckets)
 
     @property
     def age_seconds(self) -> float | None:
@@ -118,6 +139,23 @@ class Service:
         newest = self.board.newest
         seconds = newest.bucket_seconds if newest else self.settings.bucket_seconds
         return stale_after_seconds(self.settings, seconds)
+
+    @property
+    def subscribers(self) -> int:
+        """Streams that are open."""
+        return self.subscribers_of.total()
+
+    def enter(self, address: str) -> None:
+        """Count a stream."""
+        self.subscribers_of[address] += 1
+        metrics.SUBSCRIBERS.set(self.subscribers)
+
+    def leave(self, address: str) -> None:
+        """Count a stream out."""
+        self.subscribers_of[address] -= 1
+        if not self.subscribers_of[address]:
+            del self.subscribers_of[address]
+        metrics.SUBSCRIBERS.set(self.subscribers)
 
     def pipeline(self) -> Pipeline:
         """Return where the deployment stands."""

@@ -31,10 +31,6 @@ HEADERS: Final = (
 """Of the answer; the last one keeps nginx from collecting events."""
 
 
-class ReaderGoneError(Exception):
-    """The reader has gone, or takes nothing for too long."""
-
-
 class Reader:
     """One reader's place, and what it is sent next.
 
@@ -50,9 +46,7 @@ class Reader:
         self._service = service
         self._genres = genres
         self._place = last_start_ms
-        newest = service.board.newest
-        # Up to here everything that is kept is sent: it was asked for.
-        self._resumed_to = newest.start_ms if newest and last_start_ms is not None else 0
+        self._caught_up_at: int | None = None
         self._told: Standing | None = None
 
     def standing(self) -> bytes | None:
@@ -66,39 +60,52 @@ class Reader:
     def advance(self) -> tuple[bytes | None, KeptBucket | None]:
         """Go on to the next bucket: return a gap before it, if there is one, and it."""
         board, newest = self._service.board, self._service.board.newest
-        if newest is None or (self._place is not None and newest.start_ms <= self._place):
+        if newest is None or not self._service.is_filled:
             return None, None
+        if self._caught_up_at is None:
+            self._begin(newest)
         if self._place is None:
             self._place = newest.start_ms
             return None, newest
-        following = board.after(self._place) or newest
-        behind = board.count_after(self._place)
-        oldest = board.oldest or newest
-        is_resuming = self._place < self._resumed_to
-        if self._place < oldest.start_ms - oldest.bucket_ms:
-            return self._skip_to(newest if not is_resuming else following)
-        if not is_resuming and behind > self._service.settings.serve_max_buckets_behind:
+        following = board.after(self._place)
+        if following is None:
+            return None, None
+        if self._is_too_far_behind():
             return self._skip_to(newest)
         self._place = following.start_ms
         return None, following
 
-    def _skip_to(self, bucket: KeptBucket) -> tuple[bytes | None, KeptBucket]:
-        """Leave out what lies before a bucket, and say so."""
-        first = (self._place or 0) + bucket.bucket_ms
-        count = max(0, (bucket.start_ms - first) // bucket.bucket_ms)
-        self._place = bucket.start_ms
-        if not count:
-            return None, bucket
-        self._service.conflated += count
-        metrics.CONFLATED.inc(count)
-        last = bucket.start_ms - bucket.bucket_ms
-        return event("gap", {"from": first, "to": last, "buckets": count}), bucket
+    def _begin(self, newest: KeptBucket) -> None:
+        """Take up to here what was asked for; an id that is yet to come is of another topic."""
+        self._caught_up_at = newest.start_ms
+        if self._place is not None and self._place > newest.start_ms:
+            self._place = None
 
-    def is_overtaken(self, bucket: KeptBucket) -> bool:
-        """Say whether a bucket that is being sent is too old to go on with."""
-        is_resumed = bucket.start_ms <= self._resumed_to
-        behind = self._service.board.count_after(bucket.start_ms)
-        return not is_resumed and behind > self._service.settings.serve_max_buckets_behind
+    def _is_too_far_behind(self) -> bool:
+        """Say whether what follows is kept no more, or too much for a live reader."""
+        board, place = self._service.board, self._place or 0
+        oldest = board.oldest
+        if oldest is not None and place < oldest.start_ms - oldest.bucket_ms:
+            return True
+        is_live = place >= (self._caught_up_at or 0)
+        return (
+            is_live and board.count_after(place) > self._service.settings.serve_max_buckets_behind
+        )
+
+    def _skip_to(self, newest: KeptBucket) -> tuple[bytes | None, KeptBucket]:
+        """Leave out what lies before the newest bucket, and say so."""
+        first = (self._place or 0) + newest.bucket_ms
+        count = max(0, (newest.start_ms - first) // newest.bucket_ms)
+        self._place = newest.start_ms
+        if not count:
+            return None, newest
+        self._service.note_conflated(count)
+        last = newest.start_ms - newest.bucket_ms
+        return event("gap", {"from": first, "to": last, "buckets": count}), newest
+
+    def is_live(self, bucket: KeptBucket) -> bool:
+        """Say whether a bucket came while the reader was there, not before."""
+        return bucket.start_ms > (self._caught_up_at or 0)
 
     def blocks(self, bucket: KeptBucket) -> tuple[bytes, ...]:
         """Return a bucket's events for this reader."""
@@ -108,10 +115,11 @@ class Reader:
 class ForecastStream(Response):
     """Sends what the reader is to have until it goes, or the service ends."""
 
-    def __init__(self, service: Service, reader: Reader) -> None:
+    def __init__(self, service: Service, reader: Reader, address: str) -> None:
         super().__init__()
         self._service = service
         self._reader = reader
+        self._address = address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request: see `starlette.responses.Response`."""
@@ -119,16 +127,12 @@ class ForecastStream(Response):
         start = {"type": "http.response.start", "status": self.status_code}
         await send({**start, "headers": list(HEADERS)})
         watch = asyncio.create_task(self._watch(receive))
-        self._service.subscribers += 1
-        metrics.SUBSCRIBERS.inc()
+        self._service.enter(self._address)
         try:
             await self._run(watch)
-        except ReaderGoneError:
-            return
         finally:
             watch.cancel()
-            self._service.subscribers -= 1
-            metrics.SUBSCRIBERS.dec()
+            self._service.leave(self._address)
 
     async def _watch(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -140,7 +144,8 @@ class ForecastStream(Response):
             news = self._service.news.next
             if not await self._send_next():
                 try:
-                    await asyncio.wait_for(news.wait(), HEARTBEAT_SECONDS)
+                    async with asyncio.timeout(HEARTBEAT_SECONDS):
+                        await news.wait()
                 except TimeoutError:
                     await self._write(HEARTBEAT)
         if not gone.done():
@@ -157,18 +162,14 @@ class ForecastStream(Response):
         if bucket is None:
             return standing is not None
         for block in self._reader.blocks(bucket):
+            if self._service.is_closing:
+                return False
             await self._write(block)
-        late_ms = self._service.wall_clock_ms() - bucket.emitted_at_ms
-        metrics.SENT_SECONDS.observe(max(0, late_ms) / MS_PER_SECOND)
+        if self._reader.is_live(bucket):
+            late_ms = self._service.wall_clock_ms() - bucket.emitted_at_ms
+            metrics.SENT_SECONDS.observe(max(0, late_ms) / MS_PER_SECOND)
         return True
 
     async def _write(self, block: bytes, *, is_last: bool = False) -> None:
-        message = {"type": "http.response.body", "body": block, "more_body": not is_last}
-        try:
-            async with asyncio.timeout(self._service.settings.serve_write_seconds):
-                await self._send(message)
-        except TimeoutError:
-            metrics.SLOW_READERS.inc()
-            raise ReaderGoneError from None
-        except OSError as error:
-            raise ReaderGoneError from error
+        """Hand bytes to the connection; waits while it is full. The guard ends a wait too long."""
+        await self._send({"type": "http.response.body", "body": block, "more_body": not is_last})

@@ -1,6 +1,8 @@
-"""Answers from the board: history, overview, trends, record. Pure functions of kept buckets."""
+"""Answers from kept buckets, oldest first: history, overview, trends, record. Pure functions."""
 
-from collections.abc import Sequence
+import itertools
+import math
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -20,7 +22,6 @@ from feed.serve.answers import (
     Trend,
     Trending,
 )
-from feed.serve.board import Board
 from feed.serve.kept import KeptBucket
 
 SMOOTHING_CLICKS: Final = 1.0
@@ -30,6 +31,9 @@ SKILL_BUCKETS: Final = 96
 """Buckets that a genre's skill looks back over."""
 
 Floats = NDArray[np.float32]
+
+Kept = Sequence[KeptBucket]
+"""Buckets, one at least, oldest first."""
 
 
 class GenreSeries(NamedTuple):
@@ -54,10 +58,10 @@ def expected_of(values: Floats, levels: Sequence[str]) -> Expected:
         return Expected(mean=None, quantiles=None)
     numbers = values.astype(np.float64).round(4).tolist()
     pairs = zip(levels, numbers[1:], strict=True)
-    return Expected(mean=numbers[0], quantiles={q: v for q, v in pairs if v == v})
+    return Expected(mean=numbers[0], quantiles={q: v for q, v in pairs if not math.isnan(v)})
 
 
-def series_of(buckets: Sequence[KeptBucket], genre: str) -> GenreSeries:
+def series_of(buckets: Kept, genre: str) -> GenreSeries:
     """Return a genre's rows of the buckets that have the newest one's levels."""
     newest = buckets[-1]
     having = [b for b in buckets if genre in b.genres.row and b.levels == newest.levels]
@@ -85,9 +89,9 @@ def forecast_for(series: GenreSeries, bucket_ms: int, ahead: int) -> Floats:
     return found
 
 
-def history(board: Board, genre: str, *, buckets: int, ahead: int) -> History:
+def history(kept: Kept, genre: str, *, buckets: int, ahead: int) -> History:
     """Return a genre's last buckets, each with what had been forecast for it."""
-    kept = board.last(buckets + ahead)
+    kept = kept[-(buckets + ahead) :]
     series = series_of(kept, genre)
     expected = forecast_for(series, kept[-1].bucket_ms, ahead)
     rows = range(max(0, len(series.starts) - buckets), len(series.starts))
@@ -106,7 +110,7 @@ def history(board: Board, genre: str, *, buckets: int, ahead: int) -> History:
     )
 
 
-def observed_rows(buckets: Sequence[KeptBucket], of: KeptBucket) -> NDArray[np.int64]:
+def observed_rows(buckets: Kept, of: KeptBucket) -> NDArray[np.int64]:
     """Return `(B, G)` counts for the genres of a bucket; 0 before a genre was known."""
     found = np.zeros((len(buckets), len(of.genres.names)), np.int64)
     for place, bucket in enumerate(buckets):
@@ -119,22 +123,23 @@ def observed_rows(buckets: Sequence[KeptBucket], of: KeptBucket) -> NDArray[np.i
     return found
 
 
-def growths(board: Board, newest: KeptBucket) -> tuple[Floats, Floats, Floats]:
+def growths(kept: Kept) -> tuple[Floats, Floats, Floats]:
     """Return `(G,)` each: clicks per bucket of late, as expected, and the growth between."""
+    newest = kept[-1]
     steps = newest.values.shape[1]
-    recent = observed_rows(board.last(max(1, steps)), newest).mean(axis=0).astype(np.float32)
+    recent = observed_rows(kept[-max(1, steps) :], newest).mean(axis=0).astype(np.float32)
     if not steps:
         return recent, recent, np.zeros_like(recent)
     expected = np.nanmean(newest.values[:, :, 0], axis=1)
     return recent, expected, (expected + SMOOTHING_CLICKS) / (recent + SMOOTHING_CLICKS) - 1
 
 
-def skills(board: Board, newest: KeptBucket) -> Floats:
+def skills(kept: Kept) -> Floats:
     """Return `(G,)`: 1 - MAE of step 1 / MAE of "as a day ago"; NaN before a day is kept."""
-    by_start = {b.start_ms: b for b in board}
+    newest, by_start = kept[-1], {b.start_ms: b for b in kept}
     judged = [
         (now, by_start[now.start_ms - now.bucket_ms], by_start[now.start_ms - DAY_MS])
-        for now in board.last(SKILL_BUCKETS)
+        for now in kept[-SKILL_BUCKETS:]
         if now.start_ms - DAY_MS in by_start and now.start_ms - now.bucket_ms in by_start
     ]
     count = len(newest.genres.names)
@@ -168,10 +173,10 @@ def median_level(levels: Sequence[str]) -> int:
     return min(range(len(levels)), key=lambda place: abs(float(levels[place]) - 0.5))
 
 
-def overview(board: Board, newest: KeptBucket, *, points: int) -> Overview:
+def overview(kept: Kept, *, points: int) -> Overview:
     """Return all genres at a glance, the busiest of late first."""
-    recent = observed_rows(board.last(points), newest)
-    (late, _, growth), skill = growths(board, newest), skills(board, newest)
+    newest, recent = kept[-1], observed_rows(kept[-points:], kept[-1])
+    (late, _, growth), skill = growths(kept), skills(kept)
     order = np.argsort(-late, kind="stable").tolist()
     names = newest.genres.names
     nothing = np.full(1 + len(newest.levels), np.nan, np.float32)
@@ -195,9 +200,10 @@ def overview(board: Board, newest: KeptBucket, *, points: int) -> Overview:
     )
 
 
-def trending(board: Board, newest: KeptBucket, *, limit: int) -> Trending:
+def trending(kept: Kept, *, limit: int) -> Trending:
     """Return the genres that grow most."""
-    late, expected, growth = growths(board, newest)
+    newest = kept[-1]
+    late, expected, growth = growths(kept)
     order = np.argsort(-growth, kind="stable")[:limit].tolist()
     return Trending(
         bucket_start=newest.start_ms,
@@ -213,9 +219,8 @@ def trending(board: Board, newest: KeptBucket, *, limit: int) -> Trending:
     )
 
 
-def record(board: Board, genre: str) -> Record:
+def record(kept: Kept, genre: str) -> Record:
     """Return how a genre's forecasts compare with what came."""
-    kept = board.last(len(board))
     series = series_of(kept, genre)
     at_or_below = np.zeros(len(series.levels))
     judged = 0
@@ -259,18 +264,14 @@ def _step_record(
     )
 
 
-def promotions(board: Board) -> list[Promotion]:
-    """Return the changes of the model that published, of the buckets that are kept."""
-    found: list[Promotion] = []
-    before: KeptBucket | None = None
-    for bucket in board:
-        if before is not None and before.model_version != bucket.model_version:
-            found.append(
-                Promotion(
-                    bucket_start=bucket.start_ms,
-                    model_version=bucket.model_version,
-                    previous=before.model_version,
-                )
-            )
-        before = bucket
-    return found
+def promotions(kept: Iterable[KeptBucket]) -> list[Promotion]:
+    """Return the changes of the model that published."""
+    return [
+        Promotion(
+            bucket_start=bucket.start_ms,
+            model_version=bucket.model_version,
+            previous=before.model_version,
+        )
+        for before, bucket in itertools.pairwise(kept)
+        if before.model_version != bucket.model_version
+    ]

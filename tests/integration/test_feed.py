@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from kafka import KafkaProducer
 
-from contracts.forecasts import GenreForecast
 from contracts.settings import Settings
+from feed.assembly import Bucket
 from feed.client import ForecastFeed
 from feed.errors import FeedUnavailableError
 from stack.runner import Endpoints
 from tests.deployment import Deployment, deployment, read_report
+from tests.forecast_topic import publishing
 
 PLACES = ("counted", "late", "dead_letters")
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
@@ -43,6 +44,14 @@ def feed_lines(d: Deployment, *arguments: object) -> list[dict[str, object]]:
     command = d.command("feed", "--from-beginning", "--until-idle", 1, *arguments)
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def take(feed: ForecastFeed, count: int) -> list[Bucket]:
+    """Return the next buckets, so many at least."""
+    found: list[Bucket] = []
+    while len(found) < count:
+        found += feed.poll(1_000)
+    return found
 
 
 def test_feed_prints_every_forecast_as_a_json_line(published: tuple[Deployment, Path]) -> None:
@@ -85,18 +94,15 @@ def test_feed_ends_cleanly_on_sigterm_and_when_its_reader_goes(
 def test_a_new_subscriber_gets_what_is_published_from_now_on(
     published: tuple[Deployment, Path],
 ) -> None:
-    d, _ = published
-    sample = d.forecasts()[0]
-    with ForecastFeed(d.settings) as feed:
-        producer = KafkaProducer(bootstrap_servers=d.kafka_bootstrap)
-        topic = d.settings.topic_forecasts
-        producer.send(topic, b"\xff no forecast").get(timeout=10)
-        producer.send(topic, sample.model_dump_json().encode()).get(timeout=10)
+    unique = {f"topic_{name}": f"own-{name}" for name in ("forecasts", "buckets", "late")}
+    settings = published[0].settings.model_copy(update={"app": "own", **unique})
+    with publishing(settings) as forecaster, ForecastFeed(settings, begin="now") as feed:
+        producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap)
+        producer.send(settings.topic_forecasts, b"\xff no forecast").get(timeout=10)
         producer.close()
-        found: list[GenreForecast] = []
-        while not found:
-            found = feed.poll(1000)
-        assert found == [sample]
+        sent = forecaster.publish(["crime", "noir"])
+        found = take(feed, 1)
+        assert list(found[0].forecasts.values()) == sent
         assert feed.is_at_end()
 
 
@@ -153,9 +159,9 @@ def test_training_reads_the_topic_and_redis_alike(
 
 def test_a_subscriber_outlives_a_quiet_time(published: tuple[Deployment, Path]) -> None:
     d, _ = published
-    with ForecastFeed(d.settings, genres=["crime"], from_beginning=True) as feed:
+    with ForecastFeed(d.settings, genres=["crime"], begin="beginning") as feed:
         deadline = time.monotonic() + 12  # past the check for new partitions
-        found: list[GenreForecast] = []
+        found: list[Bucket] = []
         while time.monotonic() < deadline:
             found += feed.poll(500)
-        assert {forecast.genre for forecast in found} == {"crime"}
+        assert {genre for bucket in found for genre in bucket.forecasts} == {"crime"}
