@@ -67,6 +67,10 @@ def wait_for_a_later_bucket(page: Page, than: str) -> None:
     wait_for(lambda: bucket_of(page) > than, "a later bucket on the page", PATIENCE_MS / 1000)
 
 
+def interval_text(low: float, high: float) -> str:
+    return f"{clicks_text(low)}\N{EN DASH}{clicks_text(high)}"
+
+
 def clicks_text(value: float) -> str:
     """Write clicks as the page does in English."""
     if value >= 10:
@@ -86,7 +90,7 @@ def test_the_page_shows_what_is_on_the_topic_and_follows_it(
     published = site.newest_forecasts(start)
     assert len(published) >= 10
     assert {row[0]: tuple(row[1:]) for row in shown["rows"]} == {
-        genre: (f"{count:,}", clicks_text(median), f"{clicks_text(low)}–{clicks_text(high)}")
+        genre: (f"{count:,}", clicks_text(median), interval_text(low, high))
         for genre, (count, median, low, high) in published.items()
     }
 
@@ -216,7 +220,7 @@ def test_pauses_between_tries_grow_to_a_bound_and_differ(open_page: OpenPage) ->
     pauses = page.evaluate(
         """async () => {
           const { pauseAfter } = await import("/assets/stream.js");
-          return [1, 2, 3, 50].map((failures) => [pauseAfter(failures, 0), pauseAfter(failures, 1)]);
+          return [1, 2, 3, 50].map((failures) => [0, 1].map((by) => pauseAfter(failures, by)));
         }"""
     )
     assert pauses == [[250, 500], [500, 1_000], [1_000, 2_000], [7_500, 15_000]]
