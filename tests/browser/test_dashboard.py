@@ -280,3 +280,10 @@ def test_a_token_is_asked_for_until_it_is_the_right_one(
         site.stop_service()
         site.start_service()
         wait_for(lambda: answers(f"{site.url}readyz"), "forecasts at the service")
+
+
+def test_a_part_of_the_page_that_does_not_arrive_is_said(open_page: OpenPage) -> None:
+    page = open_page()
+    page.route("**/assets/store.js", lambda route: route.abort())
+    page.reload()
+    expect(page.locator("#notice")).to_contain_text("did not arrive", timeout=PATIENCE_MS)

@@ -1,4 +1,5 @@
-// The theme, set before anything is painted: a classic script in the head, so that nothing flashes.
+// What cannot wait for the modules: the theme, so that nothing flashes, and a word when they do not
+// come. A classic script in the head.
 
 (() => {
   const KEY = "genrecast.theme";
@@ -37,4 +38,16 @@
       apply(select.value);
     });
   });
+
+  // A file that did not arrive: without it no module runs, and nobody else would say so.
+  addEventListener(
+    "error",
+    (event) => {
+      if (!(event.target instanceof HTMLScriptElement)) return;
+      document.getElementById("notice").hidden = false;
+      document.getElementById("notice-text").textContent = "A part of this page did not arrive. Reload it.";
+      document.getElementById("connection-text").textContent = "Not loaded";
+    },
+    true,
+  );
 })();
