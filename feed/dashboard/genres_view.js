@@ -115,11 +115,18 @@ export class GenresView {
 
   #place(rows) {
     const kept = new Set(rows);
-    for (const row of this.#shown) if (!kept.has(row)) this.#seen.unobserve(row.node);
-    for (const row of rows) if (!row.node.isConnected) this.#seen.observe(row.node);
     const focused = document.activeElement;
-    this.#body.replaceChildren(...rows.map((row) => row.node));
-    if (this.#body.contains(focused)) focused.focus({ preventScroll: true });
+    for (const row of this.#shown) {
+      if (kept.has(row)) continue;
+      this.#seen.unobserve(row.node);
+      row.node.remove();
+    }
+    rows.forEach((row, index) => {
+      if (!row.node.isConnected) this.#seen.observe(row.node);
+      const there = this.#body.rows[index];
+      if (there !== row.node) this.#body.insertBefore(row.node, there ?? null);
+    });
+    if (focused !== document.activeElement && this.#body.contains(focused)) focused.focus({ preventScroll: true });
     this.#shown = rows;
   }
 
