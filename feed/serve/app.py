@@ -35,7 +35,7 @@ REFUSALS: Final = {
 """Answers with `detail` beside the wanted ones."""
 
 
-def make_app(service: Service, dashboard: Path = DASHBOARD) -> ASGIApp:
+def make_app(service: Service) -> ASGIApp:
     """Return the application that answers from a service's state, behind its gate.
 
     Raises:
@@ -44,8 +44,8 @@ def make_app(service: Service, dashboard: Path = DASHBOARD) -> ASGIApp:
     settings = service.settings
     token = token_of(settings)
     api = make_api(service)
-    if (dashboard / "index.html").is_file():
-        _add_dashboard(api, dashboard)
+    if (DASHBOARD / "index.html").is_file():
+        _add_dashboard(api)
     routes = [route.path for route in api.routes if hasattr(route, "path")]
     rate = RequestRate(settings.serve_requests_per_second, time.monotonic)
     gated: ASGIApp = Gate(api, rate=rate, token=token, routes=routes)
@@ -96,9 +96,9 @@ class _PageFiles(StaticFiles):
         return response
 
 
-def _add_dashboard(api: FastAPI, dashboard: Path) -> None:
+def _add_dashboard(api: FastAPI) -> None:
     @api.get("/", include_in_schema=False)
     async def page() -> Response:
-        return FileResponse(dashboard / "index.html", headers={"cache-control": PAGE_CACHING})
+        return FileResponse(DASHBOARD / "index.html", headers={"cache-control": PAGE_CACHING})
 
-    api.mount("/assets", _PageFiles(directory=dashboard), name="assets")
+    api.mount("/assets", _PageFiles(directory=DASHBOARD), name="assets")

@@ -77,7 +77,6 @@ class Gate:
         if wait:
             after = {"retry-after": str(int(wait) + 1)}
             return _refuse("rate", 429, "too many requests from your address", after)
-        headers = Headers(scope=scope)
         given = Headers(scope=scope).get("authorization") or ""
         if may_read(self._token, scope["path"], given.encode("latin-1")):
             return None

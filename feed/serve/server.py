@@ -28,6 +28,12 @@ GRACE_SECONDS: Final = 5
 KEEP_ALIVE_SECONDS: Final = 5
 """How long a connection may wait for its next request, seconds."""
 
+BACKLOG: Final = 2_048
+"""Connections that may wait to be accepted."""
+
+SEND_BUFFER_BYTES: Final = 128 * 1024
+"""What the kernel may hold for a connection: it would else grow to some MB for a slow reader."""
+
 JOIN_SECONDS: Final = 2.0
 """How long a thread may take to end, seconds; one that waits for Kafka is left."""
 
@@ -38,12 +44,43 @@ REFRESH_SECONDS: Final = 1.0
 """How often it is looked at whether the newest bucket has become stale, seconds."""
 
 
-class _Server(uvicorn.Server):
-    """Leaves signals to us: uvicorn's own handling ends in another exit status."""
+class Server(uvicorn.Server):
+    """uvicorn with our application and guard; signals are ours: its own end in another status."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        settings = service.settings
+        admission = Admission(settings, Networks(settings.serve_trusted_proxies))
+        super().__init__(
+            uvicorn.Config(
+                make_app(service),
+                http=guarded(admission),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=bool(settings.serve_trusted_proxies),
+                forwarded_allow_ips=list(settings.serve_trusted_proxies),
+                backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+                ws="none",
+                lifespan="off",
+            )
+        )
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
         yield
+
+    def stop(self) -> None:
+        """End the streams at once, then the rest."""
+        self._service.close()
+        self.should_exit = True
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, GuardedProtocol) and connection.flow.write_paused:
+                # Its reader takes nothing: nothing is waited for.
+                connection.transport.abort()
 
 
 def listen(settings: ServeSettings) -> socket.socket:
@@ -59,7 +96,9 @@ def listen(settings: ServeSettings) -> socket.socket:
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         listener.bind(address)
+        listener.listen(BACKLOG)
     except BaseException:
         listener.close()
         raise
@@ -67,35 +106,19 @@ def listen(settings: ServeSettings) -> socket.socket:
 
 
 async def run(settings: ServeSettings, listener: socket.socket) -> None:
-    """Serve until SIGTERM or Ctrl-C."""
+    """Serve until SIGTERM or Ctrl-C.
+
+    Raises:
+        ConfigurationError: The token's file can't be read.
+    """
     service = Service(settings, wall_clock_ms)
     loop = asyncio.get_running_loop()
-    admission = Admission(settings, Networks(settings.serve_trusted_proxies))
     _allow_connections(settings.serve_max_connections)
-    server = _Server(
-        uvicorn.Config(
-            make_app(service),
-            http=guarded(admission),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=bool(settings.serve_trusted_proxies),
-            forwarded_allow_ips=list(settings.serve_trusted_proxies),
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-            ws="none",
-            lifespan="off",
-        )
-    )
+    server = Server(service)
 
     def stop(number: signal.Signals) -> None:
         log.info("%s: closing the streams", number.name)
-        service.close()
-        server.should_exit = True
-        for connection in list(server.server_state.connections):
-            if isinstance(connection, GuardedProtocol) and connection.flow.write_paused:
-                # Its reader takes nothing: nothing is waited for.
-                connection.transport.abort()
+        server.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
