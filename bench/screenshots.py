@@ -38,6 +38,8 @@ IS_EVENING: Final = """() => {
   return /T(18|19):/.test(bucket);
 }"""
 
+HAS_CHARTS: Final = "() => document.querySelectorAll('#genre-charts canvas').length === 4"
+
 WAIT_MS: Final = 150_000
 """Longer than a day of event time takes, ms."""
 
@@ -56,7 +58,7 @@ def take_all(browser: Browser, url: str) -> None:
             page.wait_for_function(IS_EVENING)
             keep(page, f"genres-{theme}-{width}", whole=False)
             page.goto(f"{url}#/genre/crime")
-            page.wait_for_function("document.querySelectorAll('#genre-charts canvas').length === 4")
+            page.wait_for_function(HAS_CHARTS)
             page.wait_for_timeout(2_000)
             keep(page, f"genre-{theme}-{width}", whole=True)
             page.goto(f"{url}#/pipeline")

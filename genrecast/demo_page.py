@@ -34,7 +34,10 @@ def address_in(service_log: Path) -> str | None:
     return f"{found[1]}/" if found else None
 
 
-def open_page(address: str) -> None:
-    """Open the page in a browser, if there is a display; nothing waits for the browser."""
-    if Desktop().has_display:
-        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+def open_page(address: str) -> threading.Thread | None:
+    """Open the page in a browser, if there is a display; return what waits for the browser."""
+    if not Desktop().has_display:
+        return None
+    opening = threading.Thread(target=webbrowser.open, args=(address,), daemon=True)
+    opening.start()
+    return opening
