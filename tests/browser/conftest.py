@@ -75,5 +75,7 @@ def open_page(browser: Browser, site: Site, watched: Watched) -> Iterator[Callab
         return page
 
     yield make
+    # Shown beside a test that failed.
+    print(f"console: {watched.problems}")
     for context in contexts:
         context.close()

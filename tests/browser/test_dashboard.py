@@ -230,6 +230,8 @@ def test_a_service_that_restarts_is_said_and_found_again(site: Site, open_page: 
     page = open_page()
     wait_for_view(page, "")
     before = bucket_of(page)
+    resumed: list[str] = []
+    page.on("request", lambda request: resumed.append(request.headers.get("last-event-id", "")))
     site.stop_service()
     notice = page.locator("#notice")
     expect(notice).to_contain_text("Disconnected since", timeout=PATIENCE_MS)
@@ -240,6 +242,7 @@ def test_a_service_that_restarts_is_said_and_found_again(site: Site, open_page: 
     wait_until_live(page)
     wait_for_a_later_bucket(page, than=before)
     expect(notice).to_be_hidden(timeout=PATIENCE_MS)
+    assert any(resumed), "the stream goes on from the last whole bucket"
 
 
 def test_a_broker_that_is_away_makes_the_page_stale_until_it_is_back(
