@@ -13,6 +13,13 @@ export class Delay {
   #delays = [];
   #seen = null;
 
+  constructor() {
+    // Nothing is painted while nobody looks: what is painted afterwards says nothing.
+    document.addEventListener("visibilitychange", () => {
+      this.#seen = null;
+    });
+  }
+
   /** Call when a bucket has been painted; measures once per bucket. */
   onPainted({ bucketStart, emittedAt }) {
     if (bucketStart === this.#seen || emittedAt === null) return;
@@ -21,7 +28,7 @@ export class Delay {
     requestAnimationFrame(() => {
       performance.clearMarks(MARK);
       performance.mark(MARK, { detail: { bucketStart, emittedAt } });
-      // The first one is a snapshot: it was published before this page was there.
+      // The first one was published before this page was there, or looked at.
       if (!isFirst) this.#delays.push(performance.timeOrigin + performance.now() - emittedAt);
       if (this.#delays.length > KEPT) this.#delays.shift();
     });
