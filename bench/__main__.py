@@ -64,7 +64,7 @@ def main(
     kafka: str | None,
     redis: str | None,
 ) -> None:
-    """Measure ingest, latency, step, growth, scale-out and catch-up on real Kafka and Redis.
+    """Measure ingest, latency, step, growth, scale-out, catch-up and subscribers on real services.
 
     A full run writes bench/results.json, bench/RESULTS.md and bench/plots, and the README's
     table. Parts given by --only replace those in the results. Quick runs are for --compare: they

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from bench import catchup, growth, ingest, latency, scaleout, simulate, step
+from bench import catchup, growth, ingest, latency, scaleout, simulate, step, subscribers
 from bench.lab import Lab
 from bench.results import Part
 
@@ -15,6 +15,7 @@ PARTS: Final[dict[str, Callable[[Lab], Part]]] = {
     "scaleout": scaleout.measure,
     "catchup": catchup.measure,
     "simulator": simulate.measure,
+    "subscribers": subscribers.measure,
 }
 """Every part."""
 

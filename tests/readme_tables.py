@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings
 
 from contracts.options import SECRET_SETTINGS
 from contracts.settings import Settings
+from feed.serve.settings import ServeSettings
 from stack.settings import StackSettings
 
 README: Final = Path(__file__).parents[1] / "README.md"
@@ -16,6 +17,7 @@ README: Final = Path(__file__).parents[1] / "README.md"
 
 _MARKS: Final[dict[str, tuple[type[BaseSettings], str]]] = {
     "settings": (Settings, "<!-- settings: written by `python -m tests.readme_tables` -->"),
+    "serve settings": (ServeSettings, "<!-- serve settings -->"),
     "stack settings": (StackSettings, "<!-- stack settings -->"),
 }
 
@@ -24,8 +26,9 @@ def settings_table(model: type[BaseSettings]) -> str:
     """Return a model's `GENRECAST_*` settings as a Markdown table."""
     rows = ["| variable | default | meaning |", "|---|---|---|"]
     for name, field in model.model_fields.items():
-        if field.validation_alias is not None:
-            continue  # the machine's own variables, such as JAVA_HOME
+        is_shown_before = issubclass(model, Settings) and name in Settings.model_fields
+        if field.validation_alias is not None or (is_shown_before and model is not Settings):
+            continue  # the machine's own variables, such as JAVA_HOME, and the deployment's
         note = "" if name not in SECRET_SETTINGS else " No option."
         rows.append(
             f"| `GENRECAST_{name.upper()}` | {_default(field)} | {field.description}{note} |"
