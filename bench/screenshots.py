@@ -30,7 +30,7 @@ TRAFFIC: Final = (
 )  # fmt: skip
 BUCKET_SECONDS: Final = 900
 
-COLOURS: Final = 128
+COLOURS: Final = 256
 """Colours of a picture: flat areas and text need no more, and the file is a third as large."""
 
 IS_EVENING: Final = """() => {

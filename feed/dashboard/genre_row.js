@@ -51,17 +51,21 @@ export class GenreRow {
     say(now, count(line.recent.at(-1)));
     say(median, clicks(line.next?.median));
     say(range, line.next ? interval(line.next.low, line.next.high) : "");
-    say(trend, arrow(line.growth));
-    trend.dataset.way = line.growth > 0 ? "up" : line.growth < 0 ? "down" : "level";
+    const way = wayOf(line.growth);
+    say(trend, way ? `${ARROWS[way]} ${signedPercent(line.growth)}` : "–");
+    trend.dataset.way = way;
     say(skill, percent(line.skill));
     const steps = line.horizon.slice(0, STEPS).map(outlook);
     drawCurve(curve, line.recent, steps, POINTS + STEPS);
   }
 }
 
-/** A change with a sign that needs no colour. */
-function arrow(growth) {
-  if (growth === null) return "–";
-  const sign = Math.abs(growth) < 0.005 ? "→" : growth > 0 ? "▲" : "▼";
-  return `${sign} ${signedPercent(growth)}`;
+/** Signs of a change that need no colour. */
+const ARROWS = { up: "▲", down: "▼", level: "→" };
+
+/** Return which way a change goes, as far as its figure shows; empty while it is unknown. */
+function wayOf(growth) {
+  if (growth === null) return "";
+  if (Math.abs(growth) < 0.005) return "level";
+  return growth > 0 ? "up" : "down";
 }

@@ -123,7 +123,13 @@ function tilesOf({ status, events_per_second: rate, age_seconds: age, is_stale: 
   ];
 }
 
-const letterRows = ({ reasons }) => reasons.map(({ reason, count: seen, latest_at: at }) => [reason, count(seen), clock(at)]);
+/** What stands for all reasons past those that the service tells apart. */
+const OTHER = "(other)";
+
+function letterRows({ reasons }) {
+  const told = [...reasons].sort((a, b) => (a.reason === OTHER) - (b.reason === OTHER));
+  return told.map(({ reason, count: seen, latest_at: at }) => [reason, count(seen), clock(at)]);
+}
 
 function lettersNote({ reasons, since }) {
   const after = since === null ? "" : ` since ${momentUtc(since)}`;
