@@ -57,7 +57,12 @@ async function request(url, options) {
   try {
     return await fetch(url, options);
   } catch (error) {
-    throw new ServiceError(0, error.name === "AbortError" ? "nothing was heard for too long" : "the service does not answer");
+    throw new ServiceError(
+      0,
+      error.name === "AbortError"
+        ? "nothing was heard for too long"
+        : "the service does not answer",
+    );
   }
 }
 

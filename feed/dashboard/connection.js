@@ -32,10 +32,12 @@ export class Connection {
     const { phase, since } = this.#stream;
     const reconnects = this.#reconnects;
     if (phase === "live") {
-      if (this.#status.is_stale) return { tone: "stale", text: "Stale", since: this.#staleSince, reconnects };
+      if (this.#status.is_stale)
+        return { tone: "stale", text: "Stale", since: this.#staleSince, reconnects };
       return { tone: "live", text: "Live", since, reconnects };
     }
-    if (!this.#hasBeenLive && phase === "connecting") return { tone: "waiting", text: "Connecting", since, reconnects };
+    if (!this.#hasBeenLive && phase === "connecting")
+      return { tone: "waiting", text: "Connecting", since, reconnects };
     return { tone: "off", text: "Disconnected", since, reconnects };
   }
 
@@ -74,21 +76,29 @@ export class Connection {
     document.getElementById("retry").hidden = this.#stream.phase !== "waiting";
     // Only turns are announced, not the seconds that pass.
     const announced = `${text}${tone === "live" || tone === "waiting" ? "" : `: ${this.#stream.reason || this.#status.problem || "no new bucket"}`}`;
-    if (announced !== this.#announced && tone !== "waiting") say(document.getElementById("announcement"), announced);
+    if (announced !== this.#announced && tone !== "waiting")
+      say(document.getElementById("announcement"), announced);
     this.#announced = announced;
   }
 
   #notice() {
     const { tone, since } = this.described;
-    const newest = this.#store.bucketStart === null ? "" : ` What you see is the bucket of ${moment(this.#store.bucketStart)}.`;
+    const newest =
+      this.#store.bucketStart === null
+        ? ""
+        : ` What you see is the bucket of ${moment(this.#store.bucketStart)}.`;
     if (tone === "off") {
       const { reason, retryAt } = this.#stream;
-      const again = retryAt === null ? "Trying again." : `Trying again in ${duration(retryAt - Date.now())}.`;
+      const again =
+        retryAt === null ? "Trying again." : `Trying again in ${duration(retryAt - Date.now())}.`;
       return `Disconnected since ${clock(since)} (${duration(Date.now() - since)}): ${reason}.${newest} ${again}`;
     }
     if (tone === "stale") {
       const published = this.#store.emittedAt;
-      const last = published === null ? "" : ` The last one was published at ${momentUtc(published)}, ${duration(Date.now() - published)} ago.`;
+      const last =
+        published === null
+          ? ""
+          : ` The last one was published at ${momentUtc(published)}, ${duration(Date.now() - published)} ago.`;
       return `Stale: ${this.#status.problem ?? "no new bucket comes"}.${last}`;
     }
     if (this.#status.problem && tone === "live") return this.#status.problem;

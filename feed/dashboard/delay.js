@@ -38,6 +38,8 @@ export class Delay {
   get text() {
     if (this.#delays.length < 3) return "";
     const median = this.#delays.toSorted((a, b) => a - b)[this.#delays.length >> 1];
-    return median < 0 || median > 60_000 ? "" : `From published to painted: ${count(median)} ms (median).`;
+    return median < 0 || median > 60_000
+      ? ""
+      : `From published to painted: ${count(median)} ms (median).`;
   }
 }

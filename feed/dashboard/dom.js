@@ -27,7 +27,12 @@ export function say(target, text) {
 
 /** Make a table's row of plain cells; the first one names the row. */
 export function tableRow(head, ...cells) {
-  return element("tr", {}, element("th", { scope: "row" }, head), ...cells.map((cell) => element("td", {}, cell)));
+  return element(
+    "tr",
+    {},
+    element("th", { scope: "row" }, head),
+    ...cells.map((cell) => element("td", {}, cell)),
+  );
 }
 
 /** Have a time element say a time as the reader writes it, and keep it as machines do. */

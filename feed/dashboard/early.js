@@ -45,7 +45,8 @@
     (event) => {
       if (!(event.target instanceof HTMLScriptElement)) return;
       document.getElementById("notice").hidden = false;
-      document.getElementById("notice-text").textContent = "A part of this page did not arrive. Reload it.";
+      document.getElementById("notice-text").textContent =
+        "A part of this page did not arrive. Reload it.";
       document.getElementById("connection-text").textContent = "Not loaded";
     },
     true,

@@ -17,12 +17,23 @@ const utc = (options) => new Intl.DateTimeFormat(undefined, { timeZone: "UTC", .
 const minute = utc({ hour: "2-digit", minute: "2-digit" });
 const second = utc({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const day = utc({ day: "numeric", month: "short" });
-const dayMinute = utc({ weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const dayMinute = utc({
+  weekday: "short",
+  day: "numeric",
+  month: "short",
+  hour: "2-digit",
+  minute: "2-digit",
+});
 const dayOnly = utc({ year: "numeric", month: "numeric", day: "numeric" });
 const units = Object.fromEntries(
   ["second", "minute", "hour", "day"].map((unit) => [
     unit,
-    new Intl.NumberFormat(undefined, { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: unit === "hour" ? 1 : 0 }),
+    new Intl.NumberFormat(undefined, {
+      style: "unit",
+      unit,
+      unitDisplay: "long",
+      maximumFractionDigits: unit === "hour" ? 1 : 0,
+    }),
   ]),
 );
 

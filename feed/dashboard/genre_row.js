@@ -19,7 +19,11 @@ export class GenreRow {
     this.#line = line;
     this.link = element("a", { href: `#/genre/${encodeURIComponent(line.genre)}` }, line.genre);
     this.#cells = {
-      badge: element("span", { class: "badge", hidden: "", title: "The seasonal baseline stands in for the LSTM" }, "baseline"),
+      badge: element(
+        "span",
+        { class: "badge", hidden: "", title: "The seasonal baseline stands in for the LSTM" },
+        "baseline",
+      ),
       curve: makeCurve(),
       now: element("td", { class: "c-now" }),
       median: element("span", { class: "median" }),

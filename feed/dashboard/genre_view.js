@@ -88,7 +88,11 @@ export class GenreView {
     this.#painted = line.version;
     this.#say("");
     this.#fan.show(this.#upToNow(line), line.horizon);
-    sayTime(document.getElementById("genre-bucket"), line.bucketStart, `Bucket of ${moment(line.bucketStart)} UTC`);
+    sayTime(
+      document.getElementById("genre-bucket"),
+      line.bucketStart,
+      `Bucket of ${moment(line.bucketStart)} UTC`,
+    );
     paintTiles(document.getElementById("genre-tiles"), [
       ["Now", count(line.recent.at(-1))],
       ["Next", clicks(line.next.median), interval(line.next.low, line.next.high)],
@@ -104,11 +108,16 @@ export class GenreView {
     if (this.#ahead === null && horizon.length) {
       const wanted = Math.round(FIRST_LEAD_MS / this.#store.bucketMs);
       this.#ahead = Math.min(Math.max(1, wanted), horizon.length);
-      this.#select.replaceChildren(...horizon.map(({ step }) => element("option", { value: step }, `${this.#lead(step)} before`)));
+      this.#select.replaceChildren(
+        ...horizon.map(({ step }) =>
+          element("option", { value: step }, `${this.#lead(step)} before`),
+        ),
+      );
       this.#select.value = this.#ahead;
     }
     if (this.#ahead === null) {
-      if (this.#store.bucketStart !== null) this.#say(`There is no genre “${this.#genre}” in the newest bucket.`);
+      if (this.#store.bucketStart !== null)
+        this.#say(`There is no genre “${this.#genre}” in the newest bucket.`);
       return;
     }
     this.#historyRefresh.askNow();
@@ -138,7 +147,13 @@ export class GenreView {
     if (missing <= 0) return this.#history;
     const newer = line.recent.slice(-missing);
     const first = line.bucketStart - (newer.length - 1) * this.#store.bucketMs;
-    return [...this.#history, ...newer.map((observed, index) => ({ bucket_start: first + index * this.#store.bucketMs, observed }))];
+    return [
+      ...this.#history,
+      ...newer.map((observed, index) => ({
+        bucket_start: first + index * this.#store.bucketMs,
+        observed,
+      })),
+    ];
   }
 
   #fail(error) {

@@ -81,7 +81,10 @@ export class GenresView {
     this.#table.hidden = lines.size === 0;
     document.getElementById("genres-message").hidden = lines.size > 0;
     if (lines.size === 0) {
-      say(document.getElementById("genres-message"), this.#problem || "No forecasts yet. A genre appears when its first bucket has closed.");
+      say(
+        document.getElementById("genres-message"),
+        this.#problem || "No forecasts yet. A genre appears when its first bucket has closed.",
+      );
       return;
     }
     if (this.#isOrderDue(bucketStart)) this.#order();
@@ -105,12 +108,21 @@ export class GenresView {
       this.#rows.set(line.genre, row);
       this.#byNode.set(row.node, row);
     }
-    const lines = [...this.#store.lines.values()].filter((line) => line.genre.includes(wanted) && isWanted(line));
-    const rows = lines.sort(this.#comparison()).slice(0, MOST_ROWS).map((line) => this.#rows.get(line.genre));
+    const lines = [...this.#store.lines.values()].filter(
+      (line) => line.genre.includes(wanted) && isWanted(line),
+    );
+    const rows = lines
+      .sort(this.#comparison())
+      .slice(0, MOST_ROWS)
+      .map((line) => this.#rows.get(line.genre));
     this.#orderedAt = this.#store.bucketStart;
-    if (rows.length !== this.#shown.length || rows.some((row, index) => row !== this.#shown[index])) this.#place(rows);
+    if (rows.length !== this.#shown.length || rows.some((row, index) => row !== this.#shown[index]))
+      this.#place(rows);
     const total = this.#store.lines.size;
-    say(document.getElementById("shown"), rows.length === total ? "" : `${count(rows.length)} of ${count(total)} genres`);
+    say(
+      document.getElementById("shown"),
+      rows.length === total ? "" : `${count(rows.length)} of ${count(total)} genres`,
+    );
   }
 
   #place(rows) {
@@ -126,7 +138,8 @@ export class GenresView {
       const there = this.#body.rows[index];
       if (there !== row.node) this.#body.insertBefore(row.node, there ?? null);
     });
-    if (focused !== document.activeElement && this.#body.contains(focused)) focused.focus({ preventScroll: true });
+    if (focused !== document.activeElement && this.#body.contains(focused))
+      focused.focus({ preventScroll: true });
     this.#shown = rows;
   }
 
@@ -160,7 +173,8 @@ export class GenresView {
 
   #markSort() {
     for (const head of this.#table.querySelectorAll("th[data-key]")) {
-      if (head.dataset.key === this.#sort.key) head.ariaSort = this.#sort.isFalling ? "descending" : "ascending";
+      if (head.dataset.key === this.#sort.key)
+        head.ariaSort = this.#sort.isFalling ? "descending" : "ascending";
       else head.removeAttribute("aria-sort");
     }
   }

@@ -81,7 +81,8 @@ document.addEventListener("visibilitychange", () => {
 });
 document.addEventListener("keydown", (event) => {
   const isTyping = event.target.matches("input, select, textarea");
-  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]"))
+    return;
   if (event.key === "Escape" && router.route.view !== "genres" && !isTyping) location.hash = "#/";
   if (event.key === "/" && router.route.view === "genres" && !isTyping) {
     event.preventDefault();

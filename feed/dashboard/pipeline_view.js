@@ -49,22 +49,41 @@ export class PipelineView {
   }
 
   #fail(error) {
-    say(document.getElementById("pipeline-message"), `The pipeline's state cannot be had now: ${error.message}.`);
+    say(
+      document.getElementById("pipeline-message"),
+      `The pipeline's state cannot be had now: ${error.message}.`,
+    );
     this.#panels.connection.fill(this.#connectionRows());
   }
 
   #take(pipeline) {
     document.getElementById("pipeline-body").hidden = false;
-    const problems = [pipeline.problem, pipeline.status?.kafka_problem, pipeline.status?.retrain && `Retraining is asked for: ${pipeline.status.retrain}`];
+    const problems = [
+      pipeline.problem,
+      pipeline.status?.kafka_problem,
+      pipeline.status?.retrain && `Retraining is asked for: ${pipeline.status.retrain}`,
+    ];
     say(document.getElementById("pipeline-message"), problems.filter(Boolean).join(" · "));
     this.#rates.add(Date.now(), pipeline.events_per_second);
     const { status } = pipeline;
-    say(document.getElementById("pipeline-sub"), status ? `${status.app}, buckets of ${duration(status.bucket_seconds * 1000)}` : "");
+    say(
+      document.getElementById("pipeline-sub"),
+      status ? `${status.app}, buckets of ${duration(status.bucket_seconds * 1000)}` : "",
+    );
     paintTiles(document.getElementById("pipeline-tiles"), tilesOf(pipeline));
     this.#panels.connection.fill(this.#connectionRows(pipeline.service));
-    this.#panels.letters.fill(letterRows(pipeline.dead_letters), lettersNote(pipeline.dead_letters));
-    this.#panels.models.fill((status?.models ?? []).map(modelRow), status?.model_version ? `Publishes as ${status.model_version}.` : "");
-    this.#panels.promotions.fill(pipeline.promotions.map(promotionRow), pipeline.promotions.length ? "" : "None so far.");
+    this.#panels.letters.fill(
+      letterRows(pipeline.dead_letters),
+      lettersNote(pipeline.dead_letters),
+    );
+    this.#panels.models.fill(
+      (status?.models ?? []).map(modelRow),
+      status?.model_version ? `Publishes as ${status.model_version}.` : "",
+    );
+    this.#panels.promotions.fill(
+      pipeline.promotions.map(promotionRow),
+      pipeline.promotions.length ? "" : "None so far.",
+    );
     this.#panels.partitions.fill((status?.partitions ?? []).map(partitionRow));
   }
 
@@ -95,10 +114,28 @@ const PANELS = [
 
 function makePanel(title, heads) {
   const body = element("tbody");
-  const head = heads ? [element("thead", {}, element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text))))] : [];
-  const table = element("table", { class: heads ? "plain" : "plain pairs" }, element("caption", { class: "unseen" }, title), ...head, body);
+  const head = heads
+    ? [
+        element(
+          "thead",
+          {},
+          element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text))),
+        ),
+      ]
+    : [];
+  const table = element(
+    "table",
+    { class: heads ? "plain" : "plain pairs" },
+    element("caption", { class: "unseen" }, title),
+    ...head,
+    body,
+  );
   const note = element("p", { class: "sub" });
-  const scroller = element("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": title }, table);
+  const scroller = element(
+    "div",
+    { class: "scroller", tabindex: "0", role: "region", "aria-label": title },
+    table,
+  );
   const node = element("section", { class: "panel" }, element("h2", {}, title), note, scroller);
   const fill = (rows, said = "") => {
     body.replaceChildren(...rows.map((row) => tableRow(...row)));
@@ -115,7 +152,11 @@ function tilesOf({ status, events_per_second: rate, age_seconds: age, is_stale: 
     ["Events per second", count(rate)],
     ["Lag", count(status?.lag), "records"],
     ["Watermark", moment(status?.watermark_ms)],
-    ["Newest bucket", moment(status?.published_ms), age === null ? "" : `${duration(age * 1000)} ago${isStale ? ", stale" : ""}`],
+    [
+      "Newest bucket",
+      moment(status?.published_ms),
+      age === null ? "" : `${duration(age * 1000)} ago${isStale ? ", stale" : ""}`,
+    ],
     ["Counted", count(totals.counted)],
     ["Late", count(totals.late)],
     ["Dead letters", count(totals.dead_letters)],
@@ -138,11 +179,23 @@ function lettersNote({ reasons, since }) {
 
 function modelRow(model) {
   const { wql, coverage, skill } = model.rolling;
-  const beside = model.wql !== null && model.champion_wql ? `${percent(model.wql / model.champion_wql - 1)} WQL over ${count(model.shadow_buckets)} buckets` : "–";
+  const beside =
+    model.wql !== null && model.champion_wql
+      ? `${percent(model.wql / model.champion_wql - 1)} WQL over ${count(model.shadow_buckets)} buckets`
+      : "–";
   const role = model.suspended ? `${model.role}, suspended: ${model.suspended}` : model.role;
   return [model.name, role, figure(wql), percent(coverage), percent(skill), beside];
 }
 
-const promotionRow = (promotion) => [moment(promotion.bucket_start), promotion.model_version, promotion.previous];
+const promotionRow = (promotion) => [
+  moment(promotion.bucket_start),
+  promotion.model_version,
+  promotion.previous,
+];
 
-const partitionRow = ({ partition, offset, lag, watermark_ms: watermark }) => [count(partition), count(offset), count(lag), moment(watermark)];
+const partitionRow = ({ partition, offset, lag, watermark_ms: watermark }) => [
+  count(partition),
+  count(offset),
+  count(lag),
+  moment(watermark),
+];

@@ -44,8 +44,22 @@ export class Plot {
     this.#title = title;
     this.#describe = describe;
     this.#height = height;
-    const head = element("div", { class: "plot-head" }, element("h2", {}, title), ...(tools ? [tools] : []));
-    this.node = element("figure", { class: "panel" }, head, this.#note, this.#legend, this.#place, this.#readout, this.#details);
+    const head = element(
+      "div",
+      { class: "plot-head" },
+      element("h2", {}, title),
+      ...(tools ? [tools] : []),
+    );
+    this.node = element(
+      "figure",
+      { class: "panel" },
+      head,
+      this.#note,
+      this.#legend,
+      this.#place,
+      this.#readout,
+      this.#details,
+    );
     new ResizeObserver(() => this.#fit()).observe(this.#place);
     document.addEventListener("themechange", () => this.#remake());
     this.#details.addEventListener("toggle", () => this.#fillTable());
@@ -67,7 +81,9 @@ export class Plot {
   }
 
   #showLegend(keys) {
-    const isSame = keys.length === this.#legend.children.length && keys.every(([, text], index) => this.#legend.children[index].textContent === text);
+    const isSame =
+      keys.length === this.#legend.children.length &&
+      keys.every(([, text], index) => this.#legend.children[index].textContent === text);
     if (!isSame) this.#legend.replaceChildren(...keys.map(legendKey));
   }
 
@@ -98,7 +114,8 @@ export class Plot {
   #fit() {
     const width = this.#place.clientWidth;
     if (!this.#chart) this.#make();
-    else if (width > 0 && width !== this.#chart.width) this.#chart.setSize({ width, height: this.#height });
+    else if (width > 0 && width !== this.#chart.width)
+      this.#chart.setSize({ width, height: this.#height });
   }
 
   #read(index) {
@@ -109,8 +126,18 @@ export class Plot {
     if (!this.#details.open || !this.#content) return;
     const { heads, rows } = this.#content;
     const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)));
-    const table = element("table", { class: "plain" }, element("caption", { class: "unseen" }, this.#title), element("thead", {}, head), element("tbody", {}, ...rows().map((row) => tableRow(...row))));
-    const scroller = element("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": `${this.#title}, table` }, table);
+    const table = element(
+      "table",
+      { class: "plain" },
+      element("caption", { class: "unseen" }, this.#title),
+      element("thead", {}, head),
+      element("tbody", {}, ...rows().map((row) => tableRow(...row))),
+    );
+    const scroller = element(
+      "div",
+      { class: "scroller", tabindex: "0", role: "region", "aria-label": `${this.#title}, table` },
+      table,
+    );
     const old = this.#details.querySelector(".scroller");
     if (!old) this.#details.append(scroller);
     else old.firstChild.replaceWith(table);
@@ -136,10 +163,19 @@ function axisStyle(axis, colours) {
 }
 
 /** An axis of event time. */
-export const timeAxis = () => ({ space: 64, size: 26, grid: { show: false }, values: (_, splits) => axisTimes(splits) });
+export const timeAxis = () => ({
+  space: 64,
+  size: 26,
+  grid: { show: false },
+  values: (_, splits) => axisTimes(splits),
+});
 
 /** An axis of counts. */
-export const countAxis = () => ({ size: 44, space: 36, values: (_, splits) => splits.map(axisCount) });
+export const countAxis = () => ({
+  size: 44,
+  space: 36,
+  values: (_, splits) => splits.map(axisCount),
+});
 
 /** A scale from zero to a little above the largest value. */
 export const fromZero = { range: (_, __, highest) => [0, Math.max(1, (highest ?? 0) * 1.08)] };

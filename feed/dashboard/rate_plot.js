@@ -15,9 +15,15 @@ export class RatePlot {
   #plot = new Plot({
     title: "Events per second",
     describe: (colours) => ({
-      scales: { x: { time: true, range: (_, first, newest) => [Math.min(first, newest - SPAN_MS), newest] }, y: fromZero },
+      scales: {
+        x: { time: true, range: (_, first, newest) => [Math.min(first, newest - SPAN_MS), newest] },
+        y: fromZero,
+      },
       axes: [{ ...timeAxis(), incrs: [60_000, 120_000, 300_000] }, countAxis()],
-      series: [{}, { stroke: colours.accent, fill: colours["band-outer"], width: 2, points: { show: false } }],
+      series: [
+        {},
+        { stroke: colours.accent, fill: colours["band-outer"], width: 2, points: { show: false } },
+      ],
     }),
     height: 180,
   });
@@ -31,11 +37,14 @@ export class RatePlot {
     const range = `between ${count(Math.min(...known))} and ${count(Math.max(...known))}`;
     this.#plot.show({
       columns: [this.#seen.map((one) => one.at), this.#seen.map((one) => one.rate)],
-      note: known.length ? `Since ${clock(this.#seen[0].at)} in this page: ${range}.` : "Not known yet.",
+      note: known.length
+        ? `Since ${clock(this.#seen[0].at)} in this page: ${range}.`
+        : "Not known yet.",
       keys: [],
       heads: ["Time", "Events per second"],
       rows: () => this.#seen.map((one) => [clock(one.at), count(one.rate)]).reverse(),
-      read: (index) => `${clock(this.#seen[index].at)} · ${count(this.#seen[index].rate)} events per second`,
+      read: (index) =>
+        `${clock(this.#seen[index].at)} · ${count(this.#seen[index].rate)} events per second`,
     });
   }
 }

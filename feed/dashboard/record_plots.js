@@ -13,11 +13,19 @@ export class CalibrationPlot {
     title: "Calibration",
     describe: (colours) => ({
       scales: { x: { time: false, range: [0, 1] }, y: { range: [0, 1] } },
-      axes: [{ ...shares, size: 24, label: "level" }, { ...shares, size: 48 }],
+      axes: [
+        { ...shares, size: 24, label: "level" },
+        { ...shares, size: 48 },
+      ],
       series: [
         {},
         { stroke: colours.muted, width: 1, dash: [4, 4], points: { show: false }, spanGaps: true },
-        { stroke: colours.accent, width: 2, spanGaps: true, points: { show: true, size: 8, fill: colours.card } },
+        {
+          stroke: colours.accent,
+          width: 2,
+          spanGaps: true,
+          points: { show: true, size: 8, fill: colours.card },
+        },
       ],
     }),
   });
@@ -26,7 +34,11 @@ export class CalibrationPlot {
   /** Show the record's levels. */
   show(levels) {
     const points = levels.filter((one) => one.n > 0);
-    const worst = points.reduce((most, one) => (Math.abs(one.share - one.level) > Math.abs(most.share - most.level) ? one : most), points[0]);
+    const worst = points.reduce(
+      (most, one) =>
+        Math.abs(one.share - one.level) > Math.abs(most.share - most.level) ? one : most,
+      points[0],
+    );
     this.#plot.show({
       columns: [
         [0, ...points.map((one) => one.level), 1],
@@ -42,7 +54,10 @@ export class CalibrationPlot {
       ],
       heads: ["Level", "At or below", "Counts"],
       rows: () => points.map((one) => [percent(one.level), percent(one.share), count(one.n)]),
-      read: (index) => (points[index - 1] ? `level ${percent(points[index - 1].level)} · ${percent(points[index - 1].share)} at or below` : ""),
+      read: (index) =>
+        points[index - 1]
+          ? `level ${percent(points[index - 1].level)} · ${percent(points[index - 1].share)} at or below`
+          : "",
     });
   }
 }
@@ -54,10 +69,26 @@ export class StepsPlot {
     describe: (colours) => ({
       scales: { x: { time: false, range: (_, low, high) => [low - 0.6, high + 0.6] }, y: fromZero },
       axes: [
-        { space: 28, size: 24, label: "buckets ahead", grid: { show: false }, incrs: [1, 2, 3, 4, 6, 12, 24, 48], values: (_, splits) => splits.map((step) => (step < 1 ? "" : count(step))) },
+        {
+          space: 28,
+          size: 24,
+          label: "buckets ahead",
+          grid: { show: false },
+          incrs: [1, 2, 3, 4, 6, 12, 24, 48],
+          values: (_, splits) => splits.map((step) => (step < 1 ? "" : count(step))),
+        },
         countAxis(),
       ],
-      series: [{}, { stroke: colours.accent, fill: colours["band-inner"], width: 1, paths: uPlot.paths.bars({ size: [0.6, 28] }), points: { show: false } }],
+      series: [
+        {},
+        {
+          stroke: colours.accent,
+          fill: colours["band-inner"],
+          width: 1,
+          paths: uPlot.paths.bars({ size: [0.6, 28] }),
+          points: { show: false },
+        },
+      ],
     }),
   });
   node = this.#plot.node;
@@ -73,7 +104,14 @@ export class StepsPlot {
         : "Nothing has come true yet.",
       keys: [["key-bar", "mean absolute error, clicks"]],
       heads: ["Step", "MAE", "WQL", "Coverage", "Counts"],
-      rows: () => points.map((one) => [count(one.step), clicks(one.mae), figure(one.wql), percent(one.coverage), count(one.n)]),
+      rows: () =>
+        points.map((one) => [
+          count(one.step),
+          clicks(one.mae),
+          figure(one.wql),
+          percent(one.coverage),
+          count(one.n),
+        ]),
       read: (index) => {
         const one = points[index];
         return `step ${one.step} · MAE ${clicks(one.mae)} · WQL ${figure(one.wql)} · ${percent(one.coverage)} inside`;

@@ -49,7 +49,10 @@ export class Refresh {
     this.#timer = null;
     this.#isRunning = true;
     this.#startedAt = performance.now();
-    const [answer, error] = await this.#request().then((got) => [got, null], (failed) => [null, failed]);
+    const [answer, error] = await this.#request().then(
+      (got) => [got, null],
+      (failed) => [null, failed],
+    );
     if (turn !== this.#turn) return;
     this.#isRunning = false;
     if (error) this.#onError(error);

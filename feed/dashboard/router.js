@@ -36,7 +36,8 @@ export class Router {
     const [from, to] = [this.route, routeOf(location.hash)];
     this.route = to;
     if (from) this.#views[from.view].close?.();
-    for (const name of Object.keys(TITLES)) document.getElementById(`view-${name}`).hidden = name !== to.view;
+    for (const name of Object.keys(TITLES))
+      document.getElementById(`view-${name}`).hidden = name !== to.view;
     for (const link of document.querySelectorAll("[data-route]")) {
       if (link.dataset.route === to.view) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");

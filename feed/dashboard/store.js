@@ -7,7 +7,9 @@ export const POINTS = 48;
 export function outlook({ mean, quantiles }) {
   if (!quantiles) return { mean, low: null, median: mean, high: null, share: null };
   const levels = Object.keys(quantiles).sort((a, b) => a - b);
-  const middle = levels.reduce((best, level) => (Math.abs(level - 0.5) < Math.abs(best - 0.5) ? level : best));
+  const middle = levels.reduce((best, level) =>
+    Math.abs(level - 0.5) < Math.abs(best - 0.5) ? level : best,
+  );
   return {
     mean,
     low: quantiles[levels[0]],
@@ -55,10 +57,14 @@ export class Store {
     this.bucketSeconds = overview.bucket_seconds;
     for (const told of overview.genres) {
       const line = this.#line(told.genre);
-      const newer = line.bucketStart === null ? 0 : (line.bucketStart - overview.bucket_start) / this.bucketMs;
+      const newer =
+        line.bucketStart === null ? 0 : (line.bucketStart - overview.bucket_start) / this.bucketMs;
       line.growth = told.growth;
       line.skill = told.skill;
-      line.recent = newer > 0 ? [...told.recent, ...line.recent.slice(-newer)].slice(-POINTS) : told.recent.slice(-POINTS);
+      line.recent =
+        newer > 0
+          ? [...told.recent, ...line.recent.slice(-newer)].slice(-POINTS)
+          : told.recent.slice(-POINTS);
       line.version += 1;
       if (newer < 0 || line.bucketStart === null) {
         line.bucketStart = overview.bucket_start;
@@ -73,8 +79,15 @@ export class Store {
     let line = this.lines.get(genre);
     if (!line) {
       line = {
-        genre, bucketStart: null, recent: [], next: null, horizon: [],
-        growth: null, skill: null, kind: "lstm", version: 0,
+        genre,
+        bucketStart: null,
+        recent: [],
+        next: null,
+        horizon: [],
+        growth: null,
+        skill: null,
+        kind: "lstm",
+        version: 0,
       };
       this.lines.set(genre, line);
     }

@@ -18,6 +18,12 @@ function makeTile() {
     "div",
     {},
     element("dt"),
-    element("dd", {}, element("span", { class: "figure" }), " ", element("span", { class: "note" })),
+    element(
+      "dd",
+      {},
+      element("span", { class: "figure" }),
+      " ",
+      element("span", { class: "note" }),
+    ),
   );
 }

@@ -7,7 +7,8 @@ import { countAxis, fromZero, Plot, ringPoints, timeAxis } from "./plot.js";
 const levelsOf = (quantiles) => Object.keys(quantiles).sort((a, b) => a - b);
 
 /** Return the level nearest to a half. */
-const middleOf = (levels) => levels.reduce((best, level) => (Math.abs(level - 0.5) < Math.abs(best - 0.5) ? level : best));
+const middleOf = (levels) =>
+  levels.reduce((best, level) => (Math.abs(level - 0.5) < Math.abs(best - 0.5) ? level : best));
 
 /**
  * Return what is drawn of a quantile forecast: outer band, inner band, median. Where fewer than
@@ -53,7 +54,9 @@ function describeBands(colours, isMissed) {
 const columnsOf = (points) => [
   points.map((point) => point.start),
   points.map((point) => point.observed),
-  ...["high", "low", "highInner", "lowInner", "median"].map((name) => points.map((point) => point[name])),
+  ...["high", "low", "highInner", "lowInner", "median"].map((name) =>
+    points.map((point) => point[name]),
+  ),
 ];
 
 /** Return the names of the intervals that are drawn, the outer one first: one or two of them. */
@@ -70,23 +73,41 @@ const bandKeys = ([outer = "interval", inner]) => [
   ["key-outer", outer],
 ];
 
-const bandHeads = ([outer = "Interval", inner = "Inner"]) => ["Bucket (UTC)", "Observed", "Median", outer, inner];
+const bandHeads = ([outer = "Interval", inner = "Inner"]) => [
+  "Bucket (UTC)",
+  "Observed",
+  "Median",
+  outer,
+  inner,
+];
 
 /** Buckets of the past beside the horizon. */
 const PAST = 48;
 
 /** What was observed, and from there the fan of the newest forecast. */
 export class FanPlot {
-  #plot = new Plot({ title: "What is coming", describe: (colours) => describeBands(colours), height: 280 });
+  #plot = new Plot({
+    title: "What is coming",
+    describe: (colours) => describeBands(colours),
+    height: 280,
+  });
   node = this.#plot.node;
 
   /** Show history rows (oldest first) and a horizon. */
   show(history, horizon) {
-    const past = history.slice(-PAST).map((row) => ({ start: row.bucket_start, observed: row.observed, ...bounds(null) }));
-    const ahead = horizon.map((step) => ({ start: step.start, observed: null, ...bounds(step.quantiles) }));
+    const past = history
+      .slice(-PAST)
+      .map((row) => ({ start: row.bucket_start, observed: row.observed, ...bounds(null) }));
+    const ahead = horizon.map((step) => ({
+      start: step.start,
+      observed: null,
+      ...bounds(step.quantiles),
+    }));
     const origin = past.at(-1);
     // The fan opens at the last count.
-    if (origin && ahead.length) for (const name of ["low", "lowInner", "median", "highInner", "high"]) origin[name] = origin.observed;
+    if (origin && ahead.length)
+      for (const name of ["low", "lowInner", "median", "highInner", "high"])
+        origin[name] = origin.observed;
     const points = [...past, ...ahead];
     const [next, last] = [ahead[0], ahead.at(-1)];
     const names = intervalNames(horizon[0]?.quantiles);
@@ -110,7 +131,10 @@ export class AheadPlot {
   constructor(tools) {
     this.#plot = new Plot({
       title: "Forecast then, count now",
-      describe: (colours) => describeBands(colours, (columns, row) => isOutside(columns[1][row], columns[3][row], columns[2][row])),
+      describe: (colours) =>
+        describeBands(colours, (columns, row) =>
+          isOutside(columns[1][row], columns[3][row], columns[2][row]),
+        ),
       height: 280,
       tools,
     });
@@ -119,10 +143,16 @@ export class AheadPlot {
 
   /** Show history rows whose quantiles were forecast `lead` (a text) before. */
   show(history, lead) {
-    const points = history.map((row) => ({ start: row.bucket_start, observed: row.observed, ...bounds(row.quantiles) }));
+    const points = history.map((row) => ({
+      start: row.bucket_start,
+      observed: row.observed,
+      ...bounds(row.quantiles),
+    }));
     const judged = points.filter((point) => point.low !== null);
     const names = intervalNames(history.at(-1)?.quantiles);
-    const inside = judged.filter((point) => !isOutside(point.observed, point.low, point.high)).length;
+    const inside = judged.filter(
+      (point) => !isOutside(point.observed, point.low, point.high),
+    ).length;
     this.#plot.show({
       columns: columnsOf(points),
       note: judged.length
@@ -149,6 +179,7 @@ const pointRow = (point) => [
 function readPoint(point) {
   const parts = [`${moment(point.start)} UTC`];
   if (point.observed !== null) parts.push(`observed ${count(point.observed)}`);
-  if (point.median !== null && point.median !== point.observed) parts.push(`forecast ${clicks(point.median)} (${interval(point.low, point.high)})`);
+  if (point.median !== null && point.median !== point.observed)
+    parts.push(`forecast ${clicks(point.median)} (${interval(point.low, point.high)})`);
   return parts.join(" · ");
 }

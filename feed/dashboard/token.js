@@ -33,7 +33,9 @@ export class Token {
   async #ask(wasRefused) {
     const form = this.#dialog.querySelector("form");
     const input = form.elements.token;
-    this.#dialog.querySelector("[role=alert]").textContent = wasRefused ? "The service refused this token." : "";
+    this.#dialog.querySelector("[role=alert]").textContent = wasRefused
+      ? "The service refused this token."
+      : "";
     input.value = "";
     if (!this.#dialog.open) this.#dialog.showModal();
     // Without a token there is nothing to go back to.
