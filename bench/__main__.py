@@ -32,7 +32,10 @@ EXIT_WRONG: Final = 3
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Beside it: python -m bench.dedup, bench.memory, bench.simulate, bench.step.",
+    epilog=(
+        "Beside it: python -m bench.dedup, bench.memory, bench.page_load, bench.simulate, "
+        "bench.step."
+    ),
 )
 @click.option("--quick", is_flag=True, help="Small sizes, a few parts, under two minutes.")
 @click.option(

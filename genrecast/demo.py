@@ -24,6 +24,7 @@ from feed.client import ForecastFeed
 from feed.errors import FeedUnavailableError
 from feed.status import Status, read_status
 from genrecast.demo_board import Board
+from genrecast.demo_page import address_in, open_page
 from genrecast.demo_screen import Screen, open_screen
 from genrecast.demo_summary import Summary, print_summary, summarise
 from stack.errors import StackError
@@ -68,6 +69,7 @@ class DemoPlan:
     seconds: float | None
     seed: int
     rate: float
+    opens_browser: bool
 
 
 def run_demo(plan: DemoPlan) -> int:
@@ -129,9 +131,16 @@ def _run(
         parts.start("consume", "--create-topics", f"--app={settings.app}", redis=True)
         if not _wait(lambda: _is_ready(settings), parts, stop):
             return None
+        parts.start("serve", f"--app={settings.app}", "--serve-port=0", redis=True)
+        if not _wait(lambda: parts.page is not None, parts, stop):
+            return None
+        page = parts.page or ""
+        console.print(f"The page: {page}", markup=False)
+        if plan.opens_browser:
+            open_page(page)
         parts.start("simulate", *_traffic(plan, parts.report))
         with ForecastFeed(settings, begin="beginning") as feed:
-            board = _show(plan, settings, parts, feed, open_screen(console), stop)
+            board = _show(plan, settings, parts, feed, open_screen(console, page), stop)
             console.print("[dim]Stopping the simulator, counting what is left ...[/]")
             truth = parts.end_simulator()
             _drain(settings, parts)
@@ -183,6 +192,11 @@ class _Parts:
             dies_with_parent=True,
         )
         self._running[command] = process
+
+    @property
+    def page(self) -> str | None:
+        """The page's address; None while the service starts."""
+        return address_in(self._running["serve"].console_log)
 
     def check(self) -> None:
         """Raise DemoError, with the end of its log, when a part ended by itself."""

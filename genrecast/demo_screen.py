@@ -31,15 +31,16 @@ class Screen(Protocol):
         ...
 
 
-def open_screen(console: Console) -> Screen:
-    """Return the screen that fits where the output goes."""
-    return LiveScreen(console) if console.is_terminal else PlainScreen(console)
+def open_screen(console: Console, page: str) -> Screen:
+    """Return the screen that fits where the output goes; it names the page's address."""
+    return LiveScreen(console, page) if console.is_terminal else PlainScreen(console)
 
 
 class LiveScreen:
     """A table that stands still and changes its figures."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, page: str) -> None:
+        self._page = page
         self._live = Live(console=console, refresh_per_second=5, transient=False)
 
     def __enter__(self) -> Self:
@@ -51,7 +52,7 @@ class LiveScreen:
 
     def show(self, board: Board, *, seconds: float) -> None:
         """See `Screen.show`."""
-        self._live.update(render(board, seconds=seconds))
+        self._live.update(render(board, self._page, seconds=seconds))
 
 
 class PlainScreen:
@@ -79,9 +80,10 @@ class PlainScreen:
         self._console.print(said, soft_wrap=True, markup=False)
 
 
-def render(board: Board, *, seconds: float) -> Group:
+def render(board: Board, page: str, *, seconds: float) -> Group:
     """Return the whole screen."""
-    return Group(header(board, seconds), genre_table(board), footer(board))
+    where = Text.assemble("the page: ", (page, f"link {page}"))
+    return Group(header(board, seconds), genre_table(board), footer(board), where)
 
 
 def header(board: Board, seconds: float) -> Text:

@@ -1,6 +1,7 @@
 """The demo's board, screens and reckoning, on made-up forecasts."""
 
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -8,6 +9,7 @@ from rich.console import Console
 from contracts.buckets import DAY_MS
 from contracts.forecasts import GenreForecast
 from genrecast.demo_board import Board
+from genrecast.demo_page import address_in, open_page
 from genrecast.demo_screen import PlainScreen, render
 from genrecast.demo_summary import print_summary, summarise
 
@@ -56,11 +58,12 @@ def test_screens_show_every_genre_and_the_last_interval() -> None:
         board.add(forecast(hour, clicks=9))
         board.add(forecast(hour, clicks=4, genre="noir"))
     console = Console(file=io.StringIO(), width=140)
-    console.print(render(board, seconds=1))
+    console.print(render(board, "http://127.0.0.1:1/", seconds=1))
     PlainScreen(console).show(board, seconds=0)
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     assert "crime" in text
+    assert "the page: http://127.0.0.1:1/" in text
     assert "noir" in text
     assert "10 (8-12)" in text
     assert "crime: 9, next 10 (8-12)" in text
@@ -98,3 +101,27 @@ def test_books_that_differ_are_not(
     print_summary(summary, console)
     assert isinstance(console.file, io.StringIO)
     assert "NOT exact" in console.file.getvalue()
+
+
+def test_the_page_is_where_the_service_says(tmp_path: Path) -> None:
+    log = tmp_path / "serve.log"
+    assert address_in(log) is None
+    log.write_text("INFO starting\n")
+    assert address_in(log) is None
+    log.write_text("INFO starting\ngenrecast serve: http://127.0.0.1:4711\nINFO more\n")
+    assert address_in(log) == "http://127.0.0.1:4711/"
+
+
+@pytest.mark.parametrize(("display", "opened"), [("", []), (":0", ["http://127.0.0.1:4711/"])])
+def test_a_browser_is_opened_only_where_it_would_be_seen(
+    monkeypatch: pytest.MonkeyPatch, display: str, opened: list[str]
+) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr("webbrowser.open", seen.append)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    thread = open_page("http://127.0.0.1:4711/")
+    if thread is not None:
+        thread.join()
+    assert seen == opened

@@ -1,0 +1,54 @@
+// What cannot wait for the modules: the theme, so that nothing flashes, and a word when they do not
+// come. A classic script in the head.
+
+(() => {
+  const KEY = "genrecast.theme";
+  const root = document.documentElement;
+
+  // A browser that forbids storage has the system's theme, and a choice lasts as long as the page.
+  const kept = () => {
+    try {
+      return localStorage.getItem(KEY);
+    } catch {
+      return null;
+    }
+  };
+  const keep = (theme) => {
+    try {
+      localStorage.setItem(KEY, theme);
+    } catch {
+      // Not kept, but applied.
+    }
+  };
+  const apply = (theme) => {
+    if (theme === "light" || theme === "dark") root.dataset.theme = theme;
+    else delete root.dataset.theme;
+    document.dispatchEvent(new Event("themechange"));
+  };
+
+  apply(kept());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
+    document.dispatchEvent(new Event("themechange")),
+  );
+  document.addEventListener("DOMContentLoaded", () => {
+    const select = document.getElementById("theme");
+    select.value = root.dataset.theme ?? "system";
+    select.addEventListener("change", () => {
+      keep(select.value);
+      apply(select.value);
+    });
+  });
+
+  // A file that did not arrive: without it no module runs, and nobody else would say so.
+  addEventListener(
+    "error",
+    (event) => {
+      if (!(event.target instanceof HTMLScriptElement)) return;
+      document.getElementById("notice").hidden = false;
+      document.getElementById("notice-text").textContent =
+        "A part of this page did not arrive. Reload it.";
+      document.getElementById("connection-text").textContent = "Not loaded";
+    },
+    true,
+  );
+})();
