@@ -186,9 +186,13 @@ def test_signal_ends_a_paced_run_in_order(
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_for_records(services.kafka_bootstrap, topic, 200)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=PATIENCE_SECONDS)
+    try:
+        wait_for_records(services.kafka_bootstrap, topic, 200)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
+    finally:
+        process.kill()
+        process.wait()
     assert process.returncode == 0, err
     assert "events counted" in out
     told = json.loads(report.read_bytes())
