@@ -26,7 +26,7 @@ WORKER_BYTES: Final = 2_500_000_000
 
 TESTS: Final = Path(__file__).parent
 
-LONGEST_FIRST: Final = ("faults", "integration", "contract", "unit", "property")
+LONGEST_FIRST: Final = ("integration", "faults", "unit", "property", "contract")
 """Folders in the order of how long a file of theirs takes."""
 
 
