@@ -15,6 +15,7 @@ from typing import Any, Final
 import click
 from kafka import KafkaConsumer, TopicPartition
 
+from consumer.broker.topics import Topics
 from contracts.forecasts import GenreForecast
 from contracts.settings import Settings
 from genrecast.cli import cli
@@ -88,7 +89,9 @@ class Deployment:
             process.wait()
 
     def make_topics(self) -> None:
-        self.run("consume", "--create-topics", "--until-idle", 0)
+        topics = Topics(self.settings)
+        topics.make_missing(with_clicks=True)
+        topics.close()
 
     def read_topic(self, setting: str) -> list[Any]:
         """Every committed record of one of the deployment's topics, partition by partition."""

@@ -19,7 +19,7 @@ from tests.deployment import (
     read_report,
 )
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.services
 
 BUCKET_SECONDS = 30
 """No model is shipped for such buckets: the baseline forecasts, and TensorFlow is not loaded."""
