@@ -12,6 +12,9 @@ SECONDS ?=
 SEED ?=
 ARGS ?=
 
+# Tests of a file run on one worker. `auto`: what cores and memory allow; 0: no workers, as with --pdb.
+WORKERS ?= auto
+
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
 
@@ -24,8 +27,8 @@ help: ## Show this list
 demo: $(ENVIRONMENT) ## Broker, simulator and live forecasts in the terminal (SECONDS=60, SEED=1)
 	@exec $(BIN)/genrecast demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
-test: $(ENVIRONMENT) ## The whole suite, on real Kafka and Redis (ARGS= for pytest)
-	@exec $(BIN)/pytest $(ARGS)
+test: $(ENVIRONMENT) ## The whole suite, on real Kafka and Redis (ARGS= for pytest, WORKERS=)
+	@exec $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(ENVIRONMENT) ## Lint, format, types, imports between folders
 	$(BIN)/ruff check

@@ -1,5 +1,6 @@
 """Kafka's jars: a pinned list, fetched from a Maven repository, each verified by its sha256."""
 
+import fcntl
 import hashlib
 import http.client
 import os
@@ -8,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -87,9 +89,11 @@ def ensure_jars(settings: StackSettings, jars: Sequence[Jar] | None = None) -> l
     cache_dir = settings.jar_dir
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
-        missing = [jar for jar in wanted if not _is_as_pinned(cache_dir / jar.file_name, jar)]
-        if missing:
-            _fetch_all(settings.maven_repository, cache_dir, missing)
+        if _missing_jars(cache_dir, wanted):
+            with _alone(cache_dir):
+                # Another process may have fetched them meanwhile.
+                if missing := _missing_jars(cache_dir, wanted):
+                    _fetch_all(settings.maven_repository, cache_dir, missing)
     except OSError as exc:
         raise _missing(f"the cache {cache_dir} cannot be written: {exc}") from exc
     return [cache_dir / jar.file_name for jar in wanted]
@@ -106,6 +110,18 @@ def _is_as_pinned(path: Path, jar: Jar) -> bool:
         return False
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest() == jar.sha256
+
+
+def _missing_jars(cache_dir: Path, wanted: Sequence[Jar]) -> list[Jar]:
+    return [jar for jar in wanted if not _is_as_pinned(cache_dir / jar.file_name, jar)]
+
+
+@contextmanager
+def _alone(cache_dir: Path) -> Iterator[None]:
+    """Let one process fetch at a time."""
+    with (cache_dir / "lock").open("w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _fetch_all(repository: str, cache_dir: Path, jars: Sequence[Jar]) -> None:

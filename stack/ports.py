@@ -16,6 +16,9 @@ _LOWEST: Final = 20_000
 _TRIES: Final = 200
 """Random picks before giving up; one nearly always does."""
 
+_CLAIM: Final = "\0genrecast-port-{}"
+"""Name of an abstract Unix socket: seen by every process that sees the port, on no disk."""
+
 
 def is_free(port: int) -> bool:
     """Return whether a server could listen on `port` now."""
@@ -30,18 +33,32 @@ def is_free(port: int) -> bool:
     return True
 
 
+def claim(port: int) -> bool:
+    """Keep all processes from picking a port while this one lives; False when another one does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as held:
+        try:
+            held.bind(_CLAIM.format(port))
+        except OSError:
+            return False
+        held.detach()  # stays open, for the kernel to close
+    return True
+
+
 def pick_port() -> int:
-    """Return a free port outside the kernel's ephemeral range.
+    """Return a free port outside the kernel's ephemeral range, which nobody else is given.
 
     Inside that range a client that keeps reconnecting to a broker that is down can be given the
     broker's own port, connect to itself and so hold the port against the broker's restart.
+
+    The claim lasts as long as this process: a server needs seconds before it listens, and others
+    pick ports meanwhile.
     """
     lowest_ephemeral = _lowest_ephemeral_port()
     if lowest_ephemeral > _LOWEST:
         source = random.SystemRandom()
         for _ in range(_TRIES):
             port = source.randrange(_LOWEST, lowest_ephemeral)
-            if is_free(port):
+            if is_free(port) and claim(port):
                 return port
     with socket.socket() as probe:
         probe.bind((HOST, 0))

@@ -1,9 +1,12 @@
-"""Real services for the whole run: one Kafka and one Redis, started once, ended at the end."""
+"""Real services for each worker's whole run, and how tests are shared among workers."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
+import psutil
 import pytest
 import redis
 from hypothesis import HealthCheck
@@ -17,6 +20,26 @@ hypothesis_settings.register_profile(
     "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("unhurried")
+
+WORKER_BYTES: Final = 2_500_000_000
+"""Memory of a worker: TensorFlow in it and in a process under test, two brokers."""
+
+TESTS: Final = Path(__file__).parent
+
+LONGEST_FIRST: Final = ("integration", "faults", "unit", "property", "contract")
+"""Folders in the order of how long a file of theirs takes."""
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Tests wait about half of their time: a worker more than cores, if memory is enough."""
+    fitting = psutil.virtual_memory().available // WORKER_BYTES
+    return max(1, min(len(os.sched_getaffinity(0)) + 1, fitting))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On several workers begin with long files: one that is left at the end, all wait for."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: LONGEST_FIRST.index(item.path.relative_to(TESTS).parts[0]))
 
 
 @pytest.fixture(scope="session")

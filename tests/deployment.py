@@ -4,20 +4,26 @@ import collections
 import json
 import subprocess
 import sys
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from kafka import KafkaConsumer, TopicPartition
 
+from consumer.broker.topics import Topics
 from contracts.forecasts import GenreForecast
 from contracts.settings import Settings
 from genrecast.cli import cli
 from state.redis_store import RedisStore
+from state.store import StoreError
+
+PATIENCE_SECONDS: Final = 240.0
+"""How long anything awaited may take on a busy machine, seconds."""
 
 
 @dataclass
@@ -70,7 +76,7 @@ class Deployment:
         self.running.append(process)
         return process
 
-    def run(self, name: str, *arguments: object, timeout: float = 240) -> str:
+    def run(self, name: str, *arguments: object, timeout: float = PATIENCE_SECONDS) -> str:
         done = subprocess.run(
             self.command(name, *arguments), capture_output=True, text=True, timeout=timeout
         )
@@ -87,7 +93,9 @@ class Deployment:
             process.wait()
 
     def make_topics(self) -> None:
-        self.run("consume", "--create-topics", "--until-idle", 0)
+        topics = Topics(self.settings)
+        topics.make_missing(with_clicks=True)
+        topics.close()
 
     def read_topic(self, setting: str) -> list[Any]:
         """Every committed record of one of the deployment's topics, partition by partition."""
@@ -124,10 +132,56 @@ class Deployment:
             store.close()
 
     def finish(self) -> None:
-        """Read to the end, close what is open, publish it."""
-        self.run("consume", "--until-idle", 3)
+        """Have a consumer read to the end, close what is open, publish it."""
+        consumer = self.start("consume")
+        ends = self._click_ends()
+        self._wait_until(consumer, lambda store: _is_read(store, ends))
         self.run("close")
-        self.run("consume", "--until-idle", 3)
+        self._wait_until(consumer, _is_published)
+        consumer.terminate()
+        assert consumer.wait(PATIENCE_SECONDS) == 0, self.log_text()
+
+    def _click_ends(self) -> dict[int, int]:
+        """The end of each clicks partition."""
+        consumer = KafkaConsumer(bootstrap_servers=self.kafka_bootstrap)
+        topic = self.settings.topic_clicks
+        try:
+            partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic)]
+            ends = consumer.end_offsets(partitions)
+        finally:
+            consumer.close()
+        return {tp.partition: end for tp, end in ends.items()}
+
+    def _wait_until(
+        self, consumer: "subprocess.Popen[bytes]", is_so: Callable[[RedisStore], bool]
+    ) -> None:
+        """Ask the state again and again, while a consumer works on it."""
+        store = RedisStore.connect(self.settings)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        try:
+            while not _holds(is_so, store):
+                assert consumer.poll() is None, self.log_text()
+                assert time.monotonic() < deadline, self.log_text()[-5000:]
+                time.sleep(0.1)
+        finally:
+            store.close()
+
+
+def _holds(is_so: Callable[[RedisStore], bool], store: RedisStore) -> bool:
+    try:
+        return is_so(store)
+    except StoreError:  # the consumer has not begun the state yet
+        return False
+
+
+def _is_read(store: RedisStore, ends: dict[int, int]) -> bool:
+    offsets = store.read_progress().offsets
+    return all(offsets.get(partition, 0) == end for partition, end in ends.items())
+
+
+def _is_published(store: RedisStore) -> bool:
+    progress = store.read_progress()
+    return not store.read_open() and progress.closed_ms == progress.published_ms
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from stack.ports import HOST, is_free, pick_port
+from stack.ports import HOST, claim, is_free, pick_port
 from stack.programs import find_redis
 from stack.settings import StackSettings
 from tests.faults.lab import wait_for
@@ -248,7 +248,7 @@ def cluster_of_six(directory: Path) -> Iterator[Cluster]:
 
 def _port_with_bus() -> int:
     port = pick_port()
-    while not is_free(port + BUS_DISTANCE):
+    while not (is_free(port + BUS_DISTANCE) and claim(port + BUS_DISTANCE)):
         port = pick_port()
     return port
 

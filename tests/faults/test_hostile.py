@@ -20,6 +20,7 @@ from model.artifact import WEIGHTS_NAME
 from model.registry import SHIPPED_DIRECTORY
 from state.packing import pack_state
 from state.store import SavedState
+from tests.faults.lab import CALM_SECONDS
 from tests.faults.oracle import Outcome, assert_exact
 from tests.faults.trial import TRAFFIC, Trial
 from tests.unit.consumer.test_decode import GOOD, HOSTILE, record
@@ -169,7 +170,7 @@ def test_broken_model_is_refused_while_the_old_one_goes_on(
         shutil.copytree(SHIPPED_DIRECTORY, directory)
         spoil(directory)
         newcomer = trial.consume()
-        assert newcomer.wait(60) == 2
+        assert newcomer.wait(CALM_SECONDS) == 2
         told = " ".join(newcomer.log.read_text().split())
         assert f"GENRECAST_MODEL_DIR: {directory / WEIGHTS_NAME}" in told
         assert reason in told
@@ -189,7 +190,7 @@ def test_poisoned_state_of_one_genre_is_reset_and_flagged(
     trial.simulate("--events", 6_000, "--rate", 500, *TRAFFIC)
     trial.wait_for_buckets(3)
     first.send(signal.SIGTERM)
-    assert first.wait(60) == 0
+    assert first.wait(CALM_SECONDS) == 0
     poisoned = poison_state(trial, poison)
     second = trial.consume()
     outcome = trial.drain()

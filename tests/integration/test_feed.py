@@ -14,11 +14,11 @@ from feed.assembly import Bucket
 from feed.client import ForecastFeed
 from feed.errors import FeedUnavailableError
 from stack.runner import Endpoints
-from tests.deployment import Deployment, deployment, read_report
+from tests.deployment import PATIENCE_SECONDS, Deployment, deployment, read_report
 from tests.forecast_topic import publishing
 
 PLACES = ("counted", "late", "dead_letters")
-pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.services
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,9 @@ def published(
 
 def feed_lines(d: Deployment, *arguments: object) -> list[dict[str, object]]:
     command = d.command("feed", "--from-beginning", "--until-idle", 1, *arguments)
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=True
+    )
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -77,7 +79,7 @@ def test_feed_ends_cleanly_on_sigterm_and_when_its_reader_goes(
     assert following.stdout is not None
     following.stdout.readline()
     following.terminate()
-    assert following.wait(timeout=30) == 0
+    assert following.wait(timeout=PATIENCE_SECONDS) == 0
     following.stdout.close()
 
     piped = subprocess.Popen(
@@ -86,7 +88,7 @@ def test_feed_ends_cleanly_on_sigterm_and_when_its_reader_goes(
     assert piped.stdout is not None
     assert piped.stderr is not None
     piped.stdout.close()
-    assert piped.wait(timeout=30) == 0
+    assert piped.wait(timeout=PATIENCE_SECONDS) == 0
     assert piped.stderr.read() == b""
     piped.stderr.close()
 
@@ -98,7 +100,7 @@ def test_a_new_subscriber_gets_what_is_published_from_now_on(
     settings = published[0].settings.model_copy(update={"app": "own", **unique})
     with publishing(settings) as forecaster, ForecastFeed(settings, begin="now") as feed:
         producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap)
-        producer.send(settings.topic_forecasts, b"\xff no forecast").get(timeout=10)
+        producer.send(settings.topic_forecasts, b"\xff no forecast").get(timeout=PATIENCE_SECONDS)
         producer.close()
         sent = forecaster.publish(["crime", "noir"])
         found = take(feed, 1)
@@ -135,7 +137,7 @@ def test_status_without_kafka_says_so_and_shows_the_rest(
 ) -> None:
     d, _ = published
     command = d.command("status", "--json", "--kafka-bootstrap", "127.0.0.1:1")
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
     assert done.returncode == 1
     assert "asking Kafka for the log's ends" in done.stderr
     shown = json.loads(done.stdout)

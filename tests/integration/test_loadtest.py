@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +24,7 @@ from producer_sim.traffic import Traffic
 from producer_sim.truth import Truth
 from stack.runner import Endpoints
 from tests.deployment import deployment
-from tests.integration.test_simulate import a_topic, assert_same, recount
+from tests.integration.test_simulate import a_topic, assert_same, recount, wait_for_records
 
 pytestmark = pytest.mark.services
 
@@ -67,20 +66,6 @@ def values_on(bootstrap: str, topic: str) -> list[bytes | None]:
             values += [record.value for record in records]
     consumer.close()
     return values
-
-
-def wait_for_records(bootstrap: str, topic: str) -> None:
-    """Wait until something is on the topic: the load test is under way then."""
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        numbers = consumer.partitions_for_topic(topic) or ()
-        ends = consumer.end_offsets([TopicPartition(topic, number) for number in numbers])
-        if sum(ends.values()):
-            consumer.close()
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"nothing came to {topic}")
 
 
 def test_truth_is_exact_at_full_speed_with_every_fault(services: Endpoints, tmp_path: Path) -> None:

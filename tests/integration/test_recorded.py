@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import orjson
 import pytest
 
-from consumer.broker.topics import Topics
 from contracts.forecasts import GenreForecast
 from producer_sim.replay import BUILT_IN
 from stack.runner import Endpoints
@@ -54,9 +53,7 @@ def replayed(services: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> I
     logs = tmp_path_factory.mktemp("recorded")
     kafka, redis = services.kafka_bootstrap, services.redis_url
     with deployment(kafka, redis, logs, bucket_seconds=BUCKET_SECONDS) as d:
-        topics = Topics(d.settings)
-        topics.make_missing(with_clicks=True)
-        topics.close()
+        d.make_topics()
         d.run("simulate", "--replay", "movietweetings", "--speed", "max")
         d.finish()
         yield Replayed(d, d.forecasts())

@@ -21,6 +21,12 @@ from contracts.settings import Settings
 
 pytestmark = pytest.mark.services
 
+PATIENCE_SECONDS = 120
+"""How long anything awaited may take on a busy machine, seconds."""
+
+ATTEMPTS_SECONDS = 3
+"""Enough for the simulator to try again what failed, seconds."""
+
 
 class Services(Protocol):
     """What is used of the fixture."""
@@ -102,6 +108,20 @@ def place(
     return "counted"
 
 
+def wait_for_records(bootstrap: str, topic: str, count: int = 1) -> None:
+    """Wait until so many records are on the topic: the run is under way then."""
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        numbers = consumer.partitions_for_topic(topic) or ()
+        ends = consumer.end_offsets([TopicPartition(topic, number) for number in numbers])
+        if sum(ends.values()) >= count:
+            consumer.close()
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"fewer than {count} records came to {topic}")
+
+
 def assert_same(report: dict[str, Any], counted: dict[str, Any]) -> None:
     assert report["is_exact"], report["doubts"]
     sums = counted["sums"]
@@ -166,9 +186,13 @@ def test_signal_ends_a_paced_run_in_order(
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(5)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    try:
+        wait_for_records(services.kafka_bootstrap, topic, 200)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
+    finally:
+        process.kill()
+        process.wait()
     assert process.returncode == 0, err
     assert "events counted" in out
     told = json.loads(report.read_bytes())
@@ -176,28 +200,38 @@ def test_signal_ends_a_paced_run_in_order(
     assert told["sent"] > 100
 
 
-def test_missing_topic_is_said_once_and_waited_for(services: Services) -> None:
-    process = subprocess.Popen(
-        command(services.kafka_bootstrap, a_topic(), "--events", "10"),
-        stderr=subprocess.PIPE,
-        text=True,
+def test_missing_topic_is_said_once_and_waited_for(services: Services, tmp_path: Path) -> None:
+    err = what_is_said_at_every_attempt(
+        "does not exist", tmp_path, command(services.kafka_bootstrap, a_topic(), "--events", "10")
     )
-    time.sleep(6)
-    process.terminate()
-    _, err = process.communicate(timeout=20)
-    assert process.returncode == 0
     assert err.count("does not exist") == 1
     assert "--create-topics" in err
     assert "Traceback" not in err
 
 
 def test_missing_broker_is_said_once_and_waited_for(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        command("127.0.0.1:1", "clicks", "--events", "10"), stderr=subprocess.PIPE, text=True
+    err = what_is_said_at_every_attempt(
+        "does not answer", tmp_path, command("127.0.0.1:1", "clicks", "--events", "10")
     )
-    time.sleep(9)
-    process.terminate()
-    _, err = process.communicate(timeout=20)
-    assert process.returncode == 0
     assert err.count("does not answer") == 1
     assert "Traceback" not in err
+
+
+def what_is_said_at_every_attempt(expected: str, folder: Path, waiting: list[str]) -> str:
+    """Return what a command has said that waits for something, ended after some attempts more."""
+    path = folder / "stderr"
+    with path.open("wb") as err:
+        process = subprocess.Popen(waiting, stderr=err)
+    try:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while expected not in path.read_text():
+            assert process.poll() is None, path.read_text()
+            assert time.monotonic() < deadline, path.read_text()
+            time.sleep(0.1)
+        time.sleep(ATTEMPTS_SECONDS)
+        process.terminate()
+        assert process.wait(timeout=PATIENCE_SECONDS) == 0, path.read_text()
+    finally:
+        process.kill()
+        process.wait()
+    return path.read_text()
