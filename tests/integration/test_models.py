@@ -155,6 +155,7 @@ def test_swaps_restarts_and_rollbacks_change_no_number_and_a_poisoned_candidate_
 
         consumer.terminate()
         assert consumer.wait(timeout=60) == 0, d.log_text()
+        assert_each_published_bucket_is_a_line(d.logs)
         d.finish()
         status = json.loads(d.run("status", "--json"))
         assert [m["name"] for m in status["models"]] == ["lstm-a", "lstm-b"]
@@ -277,3 +278,15 @@ def test_train_registers_what_it_made_and_retraining_stops_when_told(
         retraining.send_signal(signal.SIGTERM)
         assert retraining.wait(timeout=120) == 0, d.log_text()
         assert [one["version"] for one in listed(d)["versions"]] == [made], "half a model is none"
+
+
+def assert_each_published_bucket_is_a_line(logs: Path) -> None:
+    """Not on a terminal, a consumer's log is JSON, a line of it per published bucket."""
+    texts = [log.read_text() for log in logs.glob("*-consume.log")]
+    lines = [json.loads(line) for text in texts for line in text.splitlines()]
+    published = [line for line in lines if line["message"].endswith("clicks")]
+    assert published
+    for line in published:
+        assert f"bucket {line['bucket']} published: {line['genres']} genres" in line["message"]
+        assert line["model"]
+        assert {"clicks", "lag_seconds", "step_ms", "transaction_ms"} <= line.keys()
