@@ -23,7 +23,7 @@ from tests.deployment import Deployment
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 """How long anything awaited may take, seconds."""
 
 
