@@ -35,7 +35,7 @@ class AsyncForecastFeed:
         *,
         genres: Collection[str] | None = None,
         begin: Begin | int = "newest",
-        position: Path | str | None = None,
+        position: Path | str | int | None = None,
     ) -> None:
         """Prepare to subscribe, see `ForecastFeed`; it connects on `async with`."""
         self._open = partial(ForecastFeed, settings, genres=genres, begin=begin, position=position)

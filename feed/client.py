@@ -62,7 +62,7 @@ class ForecastFeed:
         *,
         genres: Collection[str] | None = None,
         begin: Begin | int = "newest",
-        position: Path | str | None = None,
+        position: Path | str | int | None = None,
     ) -> None:
         """Subscribe.
 
@@ -72,8 +72,9 @@ class ForecastFeed:
             begin: "newest" begins with the newest bucket, which has the latest forecast of every
                 genre; "now" with the next bucket; "beginning" with the oldest that is kept;
                 a number with that many of the newest.
-            position: A file that keeps the last bucket that the caller is done with. When it is
-                there, reading goes on after it, whatever `begin` says.
+            position: A file that keeps the start of the last bucket that the caller is done with,
+                or that number itself, kept elsewhere. Where there is one, reading goes on after
+                it, whatever `begin` says.
 
         Raises:
             FeedUnavailableError: Kafka does not answer, or a topic is not there yet.
@@ -81,8 +82,13 @@ class ForecastFeed:
             PositionError: The file holds no position.
         """
         self._genres = None if genres is None else frozenset(map(normalise_genre, genres))
-        self._file = None if position is None else PositionFile(Path(position))
-        after_ms = self._file.read() if self._file else None
+        self._file: PositionFile | None = None
+        after_ms: int | None = None
+        if isinstance(position, int):
+            after_ms = position
+        elif position is not None:
+            self._file = PositionFile(Path(position))
+            after_ms = self._file.read()
         self._reader = TopicReader(settings)
         try:
             self._start = self._seek(begin if after_ms is None else None, after_ms)

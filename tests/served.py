@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
+import uvloop
+
 from feed.serve.server import Server, listen
 from feed.serve.service import Service
 from feed.serve.settings import ServeSettings
@@ -21,7 +23,7 @@ from tests.deployment import Deployment
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 """How long anything awaited may take, seconds."""
 
 
@@ -119,7 +121,7 @@ def served(service: Service) -> Iterator[Served]:
     """Serve inside the block."""
     listener = listen(service.settings)
     host, port = listener.getsockname()[:2]
-    loop = asyncio.new_event_loop()
+    loop = uvloop.new_event_loop()
     server = Server(service)
     thread = threading.Thread(target=loop.run_until_complete, args=(server.serve([listener]),))
     thread.start()

@@ -1,11 +1,12 @@
 """`genrecast serve`."""
 
-import asyncio
 import logging
 import sys
+from typing import Final
 
 import click
 
+from contracts.kafka_client import client_options
 from contracts.kafka_log import quiet_kafka_log
 from contracts.options import (
     KAFKA_CONNECTION,
@@ -15,7 +16,10 @@ from contracts.options import (
 )
 from feed.serve.settings import ServeSettings
 
-_SERVE = tuple(name for name in ServeSettings.model_fields if name.startswith("serve_"))
+EXIT_FAILED: Final = 1
+"""Exit status when going on would be wrong."""
+
+_SERVE: Final = tuple(name for name in ServeSettings.model_fields if name.startswith("serve_"))
 
 
 @click.command()
@@ -50,9 +54,10 @@ def serve(settings: ServeSettings) -> None:
       curl -N localhost:8080/v1/stream?genre=crime
     """  # noqa: D301 (click reads the control character)
     from feed.serve.auth import token_of
-    from feed.serve.server import listen, run
+    from feed.serve.server import ServeFailedError, listen, run
 
     token_of(settings)
+    client_options(settings)
     logging.basicConfig(
         stream=sys.stderr,
         level=settings.log_level.upper(),
@@ -70,4 +75,8 @@ def serve(settings: ServeSettings) -> None:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"genrecast serve: http://{shown}:{port}", err=True)
-    asyncio.run(run(settings, listener))
+    try:
+        run(settings, listener)
+    except ServeFailedError as error:
+        click.echo(f"genrecast serve: {error}", err=True)
+        sys.exit(EXIT_FAILED)

@@ -30,7 +30,7 @@ class Follower:
         self._stop = threading.Event()
         self._genres: GenreRows | None = None
         self._has_caught_up = False
-        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+        self._thread = threading.Thread(target=self._guarded, name="follower", daemon=True)
 
     def start(self) -> None:
         """Begin to follow."""
@@ -43,6 +43,14 @@ class Follower:
     def join(self, seconds: float) -> None:
         """Wait so long for the thread's end."""
         self._thread.join(seconds)
+
+    def _guarded(self) -> None:
+        try:
+            self._run()
+        except BaseException:
+            # Nothing would be told any more, and nobody would notice.
+            self._loop.call_soon_threadsafe(self._service.fail)
+            raise
 
     def _run(self) -> None:
         feed: ForecastFeed | None = None

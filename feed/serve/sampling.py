@@ -46,7 +46,7 @@ class Sampler:
         self._loop = loop
         self._stop = threading.Event()
         self._rate = Rate()
-        self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
+        self._thread = threading.Thread(target=self._guarded, name="sampler", daemon=True)
 
     def start(self) -> None:
         """Begin to sample."""
@@ -59,6 +59,14 @@ class Sampler:
     def join(self, seconds: float) -> None:
         """Wait so long for the thread's end."""
         self._thread.join(seconds)
+
+    def _guarded(self) -> None:
+        try:
+            self._run()
+        except BaseException:
+            # Nothing would be told any more, and nobody would notice.
+            self._loop.call_soon_threadsafe(self._service.fail)
+            raise
 
     def _run(self) -> None:
         with DeadLetterTail(self._settings) as tail:

@@ -55,6 +55,7 @@ class Service:
         conflated: Buckets that readers were not sent: they were slow, or away for too long.
         is_filled: What the topic keeps has been read once; streams begin then.
         is_closing: Streams end at once.
+        has_failed: A thread has ended by a fault of ours: the service ends too.
     """
 
     settings: ServeSettings
@@ -69,6 +70,7 @@ class Service:
     conflated: int = 0
     is_filled: bool = False
     is_closing: bool = False
+    has_failed: bool = False
     started_ms: int = 0
 
     def __post_init__(self) -> None:
@@ -174,6 +176,10 @@ class Service:
                 version=VERSION,
             ),
         )
+
+    def fail(self) -> None:
+        """Note that a thread has ended by a fault."""
+        self.has_failed = True
 
     def close(self) -> None:
         """End the streams."""

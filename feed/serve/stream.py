@@ -126,21 +126,20 @@ class ForecastStream(Response):
         self._send = send
         start = {"type": "http.response.start", "status": self.status_code}
         await send({**start, "headers": list(HEADERS)})
-        watch = asyncio.create_task(self._watch(receive))
+        sending = asyncio.create_task(self._run())
+        leaving = asyncio.create_task(_left(receive))
         self._service.enter(self._address)
         try:
-            await self._run(watch)
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            watch.cancel()
             self._service.leave(self._address)
+            leaving.cancel()
+            sending.cancel()
+        if sending.done():
+            sending.result()
 
-    async def _watch(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        self._service.news.tell()
-
-    async def _run(self, gone: "asyncio.Task[None]") -> None:
-        while not self._service.is_closing and not gone.done():
+    async def _run(self) -> None:
+        while not self._service.is_closing:
             news = self._service.news.next
             if not await self._send_next():
                 try:
@@ -148,8 +147,7 @@ class ForecastStream(Response):
                         await news.wait()
                 except TimeoutError:
                     await self._write(HEARTBEAT)
-        if not gone.done():
-            await self._write(b"", is_last=True)
+        await self._write(b"", is_last=True)
 
     async def _send_next(self) -> bool:
         """Send what is new; False when nothing is."""
@@ -173,3 +171,9 @@ class ForecastStream(Response):
     async def _write(self, block: bytes, *, is_last: bool = False) -> None:
         """Hand bytes to the connection; waits while it is full. The guard ends a wait too long."""
         await self._send({"type": "http.response.body", "body": block, "more_body": not is_last})
+
+
+async def _left(receive: Receive) -> None:
+    """Return when the reader has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -34,7 +34,8 @@ def test_a_broker_that_is_restarted_is_found_again_and_no_bucket_is_missed(
         published.publish(["crime"], 3)
     site = start_serve(d)
     events = site.events(last_event_id=START_MS)
-    told, ends = [], []
+    told: list[bool] = []
+    ends: list[str | None] = []
 
     def read(buckets: int) -> None:
         while len(ends) < buckets:

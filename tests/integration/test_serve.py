@@ -184,6 +184,8 @@ def test_a_feed_goes_on_after_the_last_bucket_that_its_reader_was_done_with(
     with ForecastFeed(d.settings, position=position) as feed:
         rest = take(feed, published.next_number - 2)
     assert first[2] == rest[0]
+    with ForecastFeed(d.settings, position=newest_ms(published) - MINUTE) as feed:
+        assert [bucket.start_ms for bucket in take(feed, 1)] == [newest_ms(published)]
     assert [bucket.start_ms for bucket in rest] == [
         START_MS + n * MINUTE for n in range(2, published.next_number)
     ]
