@@ -122,6 +122,10 @@ class GuardedProtocol(H11Protocol):
 
     def _never_arrived(self) -> None:
         self._arriving = None
+        if not self._head_bytes:
+            # A browser's spare connection: an answer to nothing would be read as the next one's.
+            self.transport.close()
+            return
         self._refuse("slow", b"408 Request Timeout", b"the request did not arrive in time")
 
     def pause_writing(self) -> None:

@@ -42,6 +42,7 @@ class Compose:
             "REDIS_IMAGE": REDIS_IMAGE,
             "KAFKA_PORT": str(pick_port()),
             "REDIS_PORT": str(pick_port()),
+            "FEED_PORT": str(pick_port()),
             "GENRECAST_BUCKET_SECONDS": "1",
             "SIMULATOR_RATE": "300",
         }
@@ -70,6 +71,15 @@ class Compose:
         return found
 
 
+LOOK_AT_PAGE = """
+import json, urllib.request
+def get(path):
+    return urllib.request.urlopen("http://127.0.0.1:8080" + path, timeout=5).read().decode()
+print(len(json.loads(get("/v1/overview"))["genres"]), "<main" in get("/"))
+"""
+"""Prints how many genres the service knows, and whether it has a page."""
+
+
 @pytest.fixture
 def compose() -> Iterator[Compose]:
     require_engine()
@@ -83,7 +93,7 @@ def compose() -> Iterator[Compose]:
 def test_compose_brings_up_a_working_deployment(compose: Compose) -> None:
     compose.up()
     lines: list[str] = []
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 180
     while not lines:
         assert time.monotonic() < deadline, compose("logs", "--tail", "50")
         lines = compose(
@@ -100,8 +110,15 @@ def test_compose_brings_up_a_working_deployment(compose: Compose) -> None:
         "appendonly", "yes",
     ]  # fmt: skip
 
-    compose("stop", "simulator", "consumer")
-    for service in ("simulator", "consumer"):
+    while True:
+        assert time.monotonic() < deadline, compose("logs", "--tail", "50", "feed")
+        genres, has_page = compose("exec", "-T", "feed", "python3", "-c", LOOK_AT_PAGE).split()
+        if int(genres):
+            break
+    assert has_page == "True"
+
+    compose("stop", "simulator", "feed", "consumer")
+    for service in ("simulator", "feed", "consumer"):
         state = compose.inspect(service)["State"]
         assert isinstance(state, dict)
         assert state["ExitCode"] == 0, compose("logs", "--tail", "30", service)
@@ -144,11 +161,13 @@ def test_prometheus_and_grafana_come_only_when_asked_for_pinned_and_read_only() 
 def test_grafana_is_given_the_dashboard_and_prometheus_the_consumers() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     scrape = yaml.safe_load((ROOT / "prometheus/prometheus.yml").read_text())
-    [job] = scrape["scrape_configs"]
-    [found] = job["dns_sd_configs"]
-    assert set(found["names"]) <= set(services)
-    command = services["consumer"]["command"]
-    assert str(found["port"]) == command[command.index("--health-port") + 1]
+    ports = {"consumer": "--health-port", "feed": "--serve-port"}
+    for job in scrape["scrape_configs"]:
+        [found] = job["dns_sd_configs"]
+        [name] = found["names"]
+        command = services[name]["command"]
+        assert str(found["port"]) == command[command.index(ports.pop(name)) + 1]
+    assert not ports
     folder = ROOT / "grafana/provisioning"
     [source] = yaml.safe_load((folder / "datasources/prometheus.yml").read_text())["datasources"]
     assert source["url"] == "http://prometheus:9090"
