@@ -27,6 +27,12 @@ _LIMIT: Final = 8.0
 _RECENT_BUCKETS: Final = (2, 4, 8, 16)
 """Stretches of the last buckets whose mean is read: several rates, one step of the network."""
 
+_COMPARED_BUCKETS: Final = (4, 16)
+"""Stretches that are compared with the same stretch a day and a week before."""
+
+_STRETCH_NUMBERS: Final = 100_000
+"""Means computed at once, about."""
+
 _LEVEL_FEATURES: Final = (
     "surprise",
     "clicks_to_day_level",
@@ -49,7 +55,11 @@ FEATURES: Final = (
     *(f"last_{count}_to_day_level" for count in _RECENT_BUCKETS),
     "last_day_to_day_level",
     "last_week_to_day_level",
-    *(f"last_{count}_to_{ago}" for count in (4, 16) for ago in ("yesterday", "last_week")),
+    *(
+        f"last_{count}_to_{ago}"
+        for count in _COMPARED_BUCKETS
+        for ago in ("yesterday", "last_week")
+    ),
     *AUDIENCE,
     *CALENDAR,
 )
@@ -155,32 +165,51 @@ def _level_features(observed: Observed, bucket_ms: int) -> Float32:
 def _recent_features(past: Past, first: int, stop: int, slow: Float32) -> Float32:
     """Return means of recent stretches, relative to the day's level and to the same before."""
     day = buckets_per_day(past.bucket_ms)
-    columns = []
-    for count in (*_RECENT_BUCKETS, day, 7 * day):
-        mean, known = _stretch(past, first, stop, min(count, past.reach), 0)
-        columns.append(np.where(known, _log_ratio(mean, slow), 0.0))
-    for count in (4, 16):
-        now, _ = _stretch(past, first, stop, count, 0)
-        for ago in (day, 7 * day):
-            then, known = _stretch(past, first, stop, count, ago)
-            columns.append(np.where(known, _log_ratio(now, then), 0.0))
-    return np.stack(columns, axis=2).astype(np.float32)
+    alone = [(min(count, past.reach), 0) for count in (*_RECENT_BUCKETS, day, 7 * day)]
+    now = [(count, 0) for count in _COMPARED_BUCKETS]
+    before = [(count, ago) for count in _COMPARED_BUCKETS for ago in (day, 7 * day)]
+    stretches = np.array([*alone, *now, *before])
+    # All at once where there are few numbers, one after the other where memory would grow.
+    at_once = max(1, _STRETCH_NUMBERS // max(1, slow.size))
+    parts = [
+        _stretches(past, first, stop, stretches[begin : begin + at_once])
+        for begin in range(0, len(stretches), at_once)
+    ]
+    mean, known = (np.concatenate(column) for column in zip(*parts, strict=True))
+    borders = [len(alone), len(alone) + len(now)]
+    levels, recent, earlier = np.split(mean, borders)
+    is_level, _, is_earlier = np.split(known, borders)
+    tops = np.concatenate([levels, np.repeat(recent, 2, axis=0)])
+    bottoms = np.concatenate([np.broadcast_to(slow, levels.shape), earlier])
+    is_known = np.concatenate([is_level, is_earlier])
+    ratios = np.where(is_known, _log_ratio(tops, bottoms), 0.0)
+    return np.moveaxis(ratios, 0, 2).astype(np.float32)
 
 
-def _stretch(
-    past: Past, first: int, stop: int, count: int, ago: int
+def _stretches(
+    past: Past, first: int, stop: int, stretches: NDArray[np.int64]
 ) -> tuple[Float32, NDArray[np.bool_]]:
-    """Return the mean of the `count` buckets that ended `ago` before each row, and if any is known.
+    """Return the means of stretches before each row, and if any of their buckets is known.
 
     Of a stretch that begins before the genre, or out of reach, the rest counts.
+
+    Args:
+        past: Closed buckets.
+        first: First row.
+        stop: Row after the last.
+        stretches: `(S, 2)` how many buckets, and how long before the row they ended, buckets.
+
+    Returns:
+        Means and what is known, both `(S, B, G)`.
     """
-    ends = np.arange(first, stop)[:, None] + 1 - ago
-    reached = ends - 1 + ago - (past.reach - 1)
-    begins = np.maximum(np.maximum(ends - count, reached), np.maximum(past.first_row, 0))
+    count, ago = stretches[:, 0, None, None], stretches[:, 1, None, None]
+    rows = np.arange(first, stop)[:, None]
+    ends = rows + 1 - ago
+    begins = np.maximum(np.maximum(ends - count, rows - (past.reach - 1)), past.first_row)
+    np.maximum(begins, 0, out=begins)
     length = ends - begins
     known = length > 0
-    high = np.where(known, ends, 0)
-    low = np.where(known, begins, 0)
     genres = np.arange(past.prefix.shape[1])
+    high, low = np.where(known, ends, 0), np.where(known, begins, 0)
     total = past.prefix[high, genres] - past.prefix[low, genres]
     return (total / np.maximum(length, 1)).astype(np.float32), known

@@ -1,6 +1,7 @@
 """Climatology: what the same time of day, and of week, brought before. Never the future."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from typing import Final
 
@@ -58,6 +59,7 @@ def smoothing_half_width(bucket_ms: int) -> int:
     return SMOOTHING_MS // bucket_ms
 
 
+@lru_cache(maxsize=1024)
 def usable_lags(step: int, *, bucket_ms: int, reach: int) -> Lags:
     """Return (day lags, week lags) in buckets for the bucket `step` after an origin.
 
