@@ -64,5 +64,8 @@ class CellTable(Mapping[tuple[int, str], Cell]):
     def __iter__(self) -> Iterator[tuple[int, str]]:
         return iter(self._by_key)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._by_key})"
+
     def __len__(self) -> int:
         return sum(len(bucket.genres) for bucket in self.buckets)

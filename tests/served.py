@@ -60,8 +60,10 @@ class Site:
     host: str
     port: int
 
-    def connect(self, receive_buffer_bytes: int | None = None) -> socket.socket:
+    def connect(self, receive_buffer_bytes: int | None = None, source: str = "") -> socket.socket:
         peer = socket.socket()
+        if source:
+            peer.bind((source, 0))
         peer.settimeout(PATIENCE_SECONDS)
         if receive_buffer_bytes is not None:
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)

@@ -13,13 +13,14 @@ from tests.deployment import deployment
 from tests.faults.lab import laboratory
 
 
-@pytest.fixture(scope="session")
+# Per file, not longer: while Playwright runs, nothing else in its thread can run an event loop.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium(require_chromium()) as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Asks for the browser first: without one nothing is started."""
     logs: Path = tmp_path_factory.mktemp("browser-logs")

@@ -67,7 +67,6 @@ POINTS: Final = {
     "before-apply": Point(_STORE, "apply", False, _holds_events),
     "after-apply": Point(_STORE, "apply", True, _holds_events),
     "after-seal": Point(_STORE, "seal", True, _is_sealed),
-    "between-sends": Point(_PRODUCER, "send", True, _is_transactional),
     "between-batches": Point("contracts:kafka_bulk", "hand_over", True, _is_transactional),
     "inside-transaction": Point(_TRANSACTIONS, "_commit", False),
     "after-publish": Point(_TRANSACTIONS, "_commit", True),
@@ -78,7 +77,13 @@ POINTS: Final = {
     "before-side-topics": Point(_SIDE, "send", False, _writes_something),
     "after-side-topics": Point(_SIDE, "send", True, _writes_something),
 }
-"""Between any two effects that a crash can separate."""
+"""Between any two effects of a consumer that a crash can separate."""
+
+REPLAY_POINTS: Final = {"between-sends": Point(_PRODUCER, "send", True, _is_transactional)}
+"""Those that only a replay of dead letters passes: its records have headers, and go one by one."""
+
+ALL_POINTS: Final = POINTS | REPLAY_POINTS
+"""All there are."""
 
 
 _consumers: "weakref.WeakSet[Any]" = weakref.WeakSet()
@@ -101,7 +106,7 @@ def act(what: str) -> None:
 
 def wrap(name: str, passing: int, do: Callable[[], None]) -> None:
     """Have `do` called at the so-manieth passing of a point, once."""
-    point = POINTS[name]
+    point = ALL_POINTS[name]
     module, _, owner_name = point.owner.partition(":")
     owner = getattr(__import__(module, fromlist=[owner_name]), owner_name)
     method: Wrapped = getattr(owner, point.method)
@@ -163,7 +168,7 @@ def shorten_poll_interval(milliseconds: int) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Arm the seam and run the command; without --at, just the command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--at", metavar="POINT[:N]", help=f"one of {', '.join(POINTS)}")
+    parser.add_argument("--at", metavar="POINT[:N]", help=f"one of {', '.join(ALL_POINTS)}")
     parser.add_argument("--do", metavar="WHAT", default="kill", help="kill, stop or sleep:SECONDS")
     parser.add_argument("--max-poll-interval", type=int, metavar="MS")
     parser.add_argument("command", nargs=argparse.REMAINDER)

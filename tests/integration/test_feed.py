@@ -125,7 +125,7 @@ def test_status_adds_up_to_what_was_sent(published: tuple[Deployment, Path]) -> 
     assert shown["genres"] == len(truth["counted_per_genre"])
     assert shown["model_version"].startswith("lstm-")
     assert shown["partitions"][0].keys() == {
-        "partition", "offset", "end_offset", "watermark_ms", "lag",
+        "partition", "offset", "end_offset", "watermark_ms", "paused", "lag",
     }  # fmt: skip
     text = d.run("status")
     assert f"{totals['counted']:,}" in text

@@ -4,6 +4,7 @@ import json
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -271,6 +272,18 @@ def test_connections_over_the_limit_are_refused_and_free_again_when_others_go() 
         wait_for(lambda: site.get("/healthz").status == 200, "room for a connection")
         for peer in peers:
             peer.close()
+
+
+def test_thousands_of_connections_from_one_address_leave_it_answering_others() -> None:
+    with served(made(range(1))) as site, ExitStack() as held:
+        for _ in range(8):
+            for _ in range(500):
+                held.enter_context(site.connect()).setblocking(False)
+            with site.connect(source="127.0.0.2") as peer:
+                peer.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                assert read_to_end(peer).startswith(b"HTTP/1.1 200 ")
+            held.pop_all().close()
+        wait_for(lambda: site.get("/healthz").status == 200, "room for the address again")
 
 
 def test_pages_of_allowed_origins_may_read_and_others_may_not() -> None:
