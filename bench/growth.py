@@ -27,7 +27,7 @@ HOW: Final = (
 BASE: Final = Shape(events=300_000, genres=10, value_bytes=150)
 """What is varied, one thing at a time."""
 
-DAY_SECONDS: Final = 86_400
+HOUR_SECONDS: Final = 3_600
 SPAN_MS: Final = 60_000
 """Event time of one slice, ms."""
 
@@ -93,7 +93,7 @@ def measure(lab: Lab) -> Part:
 
 
 def _slices(lab: Lab, shapes: list[Shape], rounds: int, costs: Costs) -> None:
-    options = {"bucket_seconds": DAY_SECONDS, "session_timeout_seconds": SESSION_SECONDS}
+    options = {"bucket_seconds": HOUR_SECONDS, "session_timeout_seconds": SESSION_SECONDS}
     with lab.deployment(partitions=shapes[0].partitions, **options) as d:
         members = Members(d, 1)
         members.wait_for_model()
@@ -114,7 +114,7 @@ def _slices(lab: Lab, shapes: list[Shape], rounds: int, costs: Costs) -> None:
 
 
 def _starts() -> Iterator[int]:
-    """Yield event times of slices, one after the other, all in one bucket of a day."""
+    """Yield event times of slices, one after the other, all in one bucket of an hour."""
     at_ms = START_MS
     while True:
         yield at_ms
@@ -140,19 +140,18 @@ class Memory:
 
 def _memory(lab: Lab) -> Memory:
     lab.step("an hour of event time at 60 times its speed: memory")
-    bucket_seconds = 10
-    options = {"bucket_seconds": bucket_seconds, "window_buckets": WINDOW_BUCKETS}
+    options = {"bucket_seconds": 60, "window_buckets": WINDOW_BUCKETS}
     with lab.deployment(partitions=8, **options) as d:
         members = Members(d, 1)
         members.wait_for_model()
-        # An hour of past first: the window is full before the hour that is measured.
-        simulate(d, 100_000, START_MS, rate=30)
+        # Five hours of past first: the window is full before the hour that is measured.
+        simulate(d, 100_000, START_MS, rate=5.5)
         members.wait_for_applied(100_000)
         members.wait_for_buckets(WINDOW_BUCKETS)
         start_ms = max(members.store.read_progress().watermarks.values()) + 60_000
         with MemorySeries(members.processes[0]) as series:
-            simulate(d, 600_000, start_ms, "--speed=60", rate=167)
-            members.wait_for_applied(700_000)
+            simulate(d, 200_000, start_ms, "--speed=60", rate=167)
+            members.wait_for_applied(300_000)
         genres = len(members.store.read_genres())
         kept = len(members.store.read_window().starts_ms)
         used = redis_bytes(lab.redis, d.settings.app)
