@@ -60,6 +60,10 @@ class Site:
     host: str
     port: int
 
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}/"
+
     def connect(self, receive_buffer_bytes: int | None = None, source: str = "") -> socket.socket:
         peer = socket.socket()
         if source:
@@ -125,7 +129,13 @@ def served(service: Service) -> Iterator[Served]:
     host, port = listener.getsockname()[:2]
     loop = uvloop.new_event_loop()
     server = Server(service)
-    thread = threading.Thread(target=loop.run_until_complete, args=(server.serve([listener]),))
+
+    def run() -> None:
+        loop.run_until_complete(server.serve([listener]))
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+    thread = threading.Thread(target=run)
     thread.start()
     try:
         yield Served(host, port, service, loop)
@@ -133,8 +143,6 @@ def served(service: Service) -> Iterator[Served]:
         loop.call_soon_threadsafe(server.stop)
         thread.join(PATIENCE_SECONDS)
         service.answers.close()
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
 
 
 def serve_settings(**options: object) -> ServeSettings:

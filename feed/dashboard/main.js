@@ -92,3 +92,5 @@ document.addEventListener("keydown", (event) => {
 
 router.start();
 stream.run();
+// See arrival.js.
+document.dispatchEvent(new Event("started"));

@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
@@ -16,6 +16,7 @@ from feed.serve.auth import token_of
 from feed.serve.forecast_routes import forecast_routes
 from feed.serve.gate import Gate
 from feed.serve.limits import RequestRate
+from feed.serve.page import read_page
 from feed.serve.service import VERSION, Service
 from feed.serve.service_routes import service_routes
 from feed.serve.stream_route import stream_routes
@@ -97,8 +98,11 @@ class _PageFiles(StaticFiles):
 
 
 def _add_dashboard(api: FastAPI) -> None:
+    page = read_page(DASHBOARD)
+    headers = {"cache-control": PAGE_CACHING, "content-security-policy": page.policy}
+
     @api.get("/", include_in_schema=False)
-    async def page() -> Response:
-        return FileResponse(DASHBOARD / "index.html", headers={"cache-control": PAGE_CACHING})
+    async def index() -> Response:
+        return HTMLResponse(page.html, headers=headers)
 
     api.mount("/assets", _PageFiles(directory=DASHBOARD), name="assets")

@@ -16,9 +16,14 @@ from feed.serve.limits import RequestRate
 MOST_TARGET_BYTES: Final = 8 * 1024
 """Longest path with its query, bytes: a hundred genres fit."""
 
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "object-src 'none'"
+)
+"""Of every answer but the page, which adds the scripts that are in it."""
+
 SECURITY_HEADERS: Final = {
-    "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'; object-src 'none'",
+    "content-security-policy": CONTENT_SECURITY_POLICY,
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
@@ -53,7 +58,7 @@ class Gate:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)
                 headers.setdefault("cache-control", "no-store")
                 is_stream = headers.get("content-type", "").startswith("text/event-stream")
                 metrics.REQUESTS.labels(route, message["status"]).inc()

@@ -1,13 +1,14 @@
 """One browser and one deployment for all tests of the page."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browser.chromium import chromium, require_chromium
+from tests.browser.page import OpenPage, Watched, load
 from tests.browser.site import SETTINGS, Site
 from tests.deployment import deployment
 from tests.faults.lab import laboratory
@@ -34,26 +35,12 @@ def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             yield started
 
 
-@dataclass
-class Watched:
-    """What a page must not do: complain, or ask somebody else."""
+class HasPage(Protocol):
+    """What `site` is in every file of tests."""
 
-    problems: list[str] = field(default_factory=list)
-    strangers: list[str] = field(default_factory=list)
-
-    def watch(self, page: Page, home: str) -> None:
-        page.on("console", self._on_console)
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
-
-        def on_request(request: Request) -> None:
-            if not request.url.startswith((home, "data:", "blob:")):
-                self.strangers.append(request.url)
-
-        page.on("request", on_request)
-
-    def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.problems.append(f"{message.type}: {message.text}")
+    @property
+    def url(self) -> str:
+        """The page's address."""
 
 
 @pytest.fixture
@@ -62,18 +49,21 @@ def watched() -> Watched:
 
 
 @pytest.fixture
-def open_page(browser: Browser, site: Site, watched: Watched) -> Iterator[Callable[..., Page]]:
+def open_page(browser: Browser, site: HasPage, watched: Watched) -> Iterator[OpenPage]:
     """Opens the page in a context of its own, at an address within it."""
     contexts: list[BrowserContext] = []
 
     def make(where: str = "", **options: object) -> Page:
         context = browser.new_context(locale="en-US", **options)  # type: ignore[arg-type]
         contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(90_000)
-        watched.watch(page, site.url)
-        page.goto(site.url + where)
-        return page
+        while True:
+            page = context.new_page()
+            page.set_default_timeout(90_000)
+            watched.watch(page, site.url)
+            before = watched.network_changes
+            if load(page, site.url + where) and watched.network_changes == before:
+                return page
+            page.close()
 
     yield make
     # Shown beside a test that failed.

@@ -1,24 +1,28 @@
 """What a reader of the page can rely on."""
 
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.chromium import axe_source
-from tests.browser.conftest import Watched
+from tests.browser.page import (
+    PATIENCE_MS,
+    OpenPage,
+    Watched,
+    bucket_of,
+    reload,
+    rows,
+    wait_for_a_later_bucket,
+    wait_for_view,
+    wait_until_live,
+)
 from tests.browser.site import Site, answers
 from tests.faults.lab import wait_for
 
 pytestmark = [pytest.mark.services, pytest.mark.browser, pytest.mark.timeout(600)]
-
-OpenPage = Callable[..., Page]
-
-PATIENCE_MS = 120_000
-"""How long anything awaited may take on a busy machine, ms."""
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
 
@@ -37,34 +41,6 @@ READ_TABLE = """() => ({
   ]),
 })"""
 """All that the table says, read between two repaints."""
-
-
-def rows(page: Page) -> Locator:
-    return page.locator("#genres tbody tr")
-
-
-def wait_until_live(page: Page) -> None:
-    expect(page.locator("#connection-text")).to_have_text("Live", timeout=PATIENCE_MS)
-
-
-def wait_for_view(page: Page, where: str) -> None:
-    """Wait until a view has all that it shows."""
-    wait_until_live(page)
-    if where == "":
-        expect(rows(page).first).to_be_visible(timeout=PATIENCE_MS)
-    elif where == "#/pipeline":
-        expect(page.locator("#pipeline-body")).to_be_visible(timeout=PATIENCE_MS)
-    else:
-        expect(page.locator("#genre-charts canvas")).to_have_count(4, timeout=PATIENCE_MS)
-
-
-def bucket_of(page: Page) -> str:
-    value = page.locator("#genres-bucket").get_attribute("datetime")
-    return value or ""
-
-
-def wait_for_a_later_bucket(page: Page, than: str) -> None:
-    wait_for(lambda: bucket_of(page) > than, "a later bucket on the page", PATIENCE_MS / 1000)
 
 
 def interval_text(low: float, high: float) -> str:
@@ -179,7 +155,7 @@ def test_a_phone_does_not_scroll_sideways(open_page: OpenPage, where: str) -> No
 def test_the_theme_that_was_chosen_stays(open_page: OpenPage) -> None:
     page = open_page(color_scheme="light")
     page.get_by_label("Theme").select_option("dark")
-    page.reload()
+    reload(page)
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
 
@@ -283,10 +259,3 @@ def test_a_token_is_asked_for_until_it_is_the_right_one(
         site.stop_service()
         site.start_service()
         wait_for(lambda: answers(f"{site.url}readyz"), "forecasts at the service")
-
-
-def test_a_part_of_the_page_that_does_not_arrive_is_said(open_page: OpenPage) -> None:
-    page = open_page()
-    page.route("**/assets/store.js", lambda route: route.abort())
-    page.reload()
-    expect(page.locator("#notice")).to_contain_text("did not arrive", timeout=PATIENCE_MS)

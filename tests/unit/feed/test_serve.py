@@ -324,6 +324,27 @@ def test_a_reader_that_stalled_gets_a_gap_and_the_newest_bucket() -> None:
     assert [start for start in buckets if start >= gap["from"]] == [at(20)]
 
 
+def test_classic_scripts_are_in_the_page_and_named_in_its_policy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "index.html").write_text(
+        '<script src="assets/theme.js"></script><script type="module" src="assets/a.js"></script>'
+    )
+    (tmp_path / "theme.js").write_text('say("ö")')
+    monkeypatch.setattr(app, "DASHBOARD", tmp_path)
+    with served(made(range(1))) as site:
+        page = site.get("/")
+        assert page.body.decode() == (
+            '<script>say("ö")</script><script type="module" src="assets/a.js"></script>'
+        )
+        # printf 'say("ö")' | openssl dgst -sha256 -binary | base64
+        digest = "djnydADxEePAo+gpheRgoFqUTy/dv/atBc4QRxca75M="
+        policy = page.headers["content-security-policy"]
+        assert f"; script-src 'self' 'sha256-{digest}'" in policy
+        assert policy.startswith("default-src 'self'; ")
+        assert "script-src" not in site.get("/healthz").headers["content-security-policy"]
+
+
 def test_the_dashboard_is_served_where_its_files_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,5 @@
-// What cannot wait for the modules: the theme, so that nothing flashes, and a word when they do not
-// come. A classic script in the head.
+// The theme, before anything is drawn, so that nothing flashes. A classic script that the service puts
+// into the page itself.
 
 (() => {
   const KEY = "genrecast.theme";
@@ -38,17 +38,4 @@
       apply(select.value);
     });
   });
-
-  // A file that did not arrive: without it no module runs, and nobody else would say so.
-  addEventListener(
-    "error",
-    (event) => {
-      if (!(event.target instanceof HTMLScriptElement)) return;
-      document.getElementById("notice").hidden = false;
-      document.getElementById("notice-text").textContent =
-        "A part of this page did not arrive. Reload it.";
-      document.getElementById("connection-text").textContent = "Not loaded";
-    },
-    true,
-  );
 })();

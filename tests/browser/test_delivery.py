@@ -1,0 +1,154 @@
+"""What becomes of the page when its parts, or its events, come late or not at all.
+
+The service is given its buckets by hand: no broker is needed.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.browser.page import (
+    PATIENCE_MS,
+    OpenPage,
+    Watched,
+    bucket_of,
+    reload,
+    wait_for_view,
+)
+from tests.faults.lab import wait_for
+from tests.served import Served, served
+from tests.unit.feed.making import at, kept, service
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+FEW = ("crime", "noir")
+MANY = (*FEW, *(f"genre {number:03} {'of a long name ' * 3}".strip() for number in range(400)))
+"""So many that a bucket does not fit into what lies between the service and a slow page."""
+
+SLOW = {"offline": False, "latency": 0, "downloadThroughput": 200_000, "uploadThroughput": -1}
+FAST = {**SLOW, "downloadThroughput": -1}
+
+
+@pytest.fixture(scope="module")
+def site(browser: Browser) -> Iterator[Served]:
+    """One bucket; whoever is more than one behind is sent the newest."""
+    del browser  # asked for first: without one nothing is started
+    made = service(serve_port=0, serve_max_buckets_behind=1, serve_requests_per_second=10_000)
+    made.add(kept(0, FEW))
+    with served(made) as found:
+        yield found
+
+
+def fail_at_first(page: Page, part: str, failures: int) -> list[str]:
+    """Have a part of the page not arrive for so many times; return what is asked for, as it is."""
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) <= failures:
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route(f"**/assets/{part}", answer)
+    return asked
+
+
+def test_a_part_that_does_not_arrive_is_said_once_and_asked_for_again(open_page: OpenPage) -> None:
+    page = open_page()
+    asked = fail_at_first(page, "store.js", failures=1_000)
+    reload(page)
+    expect(page.locator("#notice")).to_contain_text("did not arrive", timeout=PATIENCE_MS)
+    expect(page.locator("#connection-text")).to_have_text("Not loaded")
+    page.get_by_role("button", name="Try now").click()
+    expect(page.locator("#announcement")).to_be_empty(timeout=PATIENCE_MS)
+    expect(page.locator("#notice")).to_contain_text("did not arrive", timeout=PATIENCE_MS)
+    assert len(asked) >= 2
+
+
+def test_a_part_that_arrives_late_makes_the_page_live_without_a_hand(open_page: OpenPage) -> None:
+    page = open_page()
+    asked = fail_at_first(page, "store.js", failures=2)
+    reload(page)
+    wait_for_view(page, "")
+    expect(page.locator("#notice")).to_be_hidden(timeout=PATIENCE_MS)
+    assert len(asked) >= 3
+    assert page.evaluate("sessionStorage.length") == 0, "the next failure begins with a short pause"
+
+
+def test_a_style_that_does_not_arrive_is_fetched_anew_where_it_stands(
+    open_page: OpenPage, watched: Watched
+) -> None:
+    page = open_page()
+    asked = fail_at_first(page, "views.css", failures=2)
+    reload(page)
+    first = page.evaluate("performance.timeOrigin")
+    has_styles = "() => [...document.styleSheets].some((one) => one.href?.endsWith('views.css'))"
+    page.wait_for_function(has_styles, timeout=PATIENCE_MS)
+    wait_for_view(page, "")
+    assert len(asked) >= 3
+    is_same = page.evaluate("performance.timeOrigin") == first
+    assert is_same or watched.network_changes, "the page itself was not loaded again"
+
+
+def test_a_page_that_may_keep_nothing_waits_long_before_it_loads_itself_again(
+    open_page: OpenPage,
+) -> None:
+    page = open_page()
+    page.add_init_script(
+        "Object.defineProperty(window, 'sessionStorage', { get() { throw new Error('no'); } });"
+    )
+    fail_at_first(page, "store.js", failures=1_000)
+    reload(page)
+    said = page.locator("#notice-text").text_content() or ""
+    assert int(said.removesuffix(" s.").split()[-1]) > 10
+
+
+def test_a_page_that_is_slow_is_told_what_it_missed_and_catches_up(
+    site: Served, open_page: OpenPage, watched: Watched
+) -> None:
+    page = open_page()
+    wait_for_view(page, "")
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    network.send("Network.emulateNetworkConditions", SLOW)
+    newest = add_buckets_until_some_are_left_out(site)
+    left_out = site.service.conflated
+    network.send("Network.emulateNetworkConditions", FAST)
+    notice = page.locator("#notice")
+    expect(notice).to_contain_text(f"{left_out} buckets were left out", timeout=PATIENCE_MS)
+    wait_for_bucket(page, newest)
+    expect(page.locator("#connection-text")).to_have_text("Live")
+    expect(notice).to_be_hidden(timeout=PATIENCE_MS)
+    add_bucket(site, newest + 1)
+    wait_for_bucket(page, newest + 1)
+    assert watched.problems == []
+
+
+def add_bucket(site: Served, number: int) -> None:
+    bucket = kept(number, MANY)
+    site.do(lambda: site.service.add(bucket))
+    # Whoever has room is sent it before this is answered.
+    assert site.get("/healthz").status == 200
+
+
+def add_buckets_until_some_are_left_out(site: Served) -> int:
+    """Return the number of the newest bucket."""
+    newest = site.service.board.newest
+    assert newest is not None
+    number = (newest.start_ms - at(0)) // newest.bucket_ms
+
+    def one_more() -> bool:
+        nonlocal number
+        number += 1
+        add_bucket(site, number)
+        return site.service.conflated > 0
+
+    wait_for(one_more, "a reader too far behind", PATIENCE_MS / 1_000)
+    return number
+
+
+def wait_for_bucket(page: Page, number: int) -> None:
+    shown = page.evaluate("(ms) => new Date(ms).toISOString()", at(number))
+    wait_for(lambda: bucket_of(page) == shown, f"bucket {number}", PATIENCE_MS / 1_000)
