@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import TopicAlreadyExistsError
 
 from consumer.broker.errors import translated
@@ -39,6 +40,14 @@ class Topics:
                 if entry["name"] == topic and not entry["error_code"]:
                     return len(entry["partitions"])
         return 0
+
+    def max_record_bytes(self, topic: str) -> int | None:
+        """Return the size of a topic's largest record; None where the broker does not tell us."""
+        asked = ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": None})
+        with translated(f"asking for topic {topic}"):
+            [found] = self._admin.describe_configs([asked], config_filter="all", flat=True)
+        entry = found.get("max.message.bytes")
+        return entry and int(entry["value"])
 
     def make_missing(self, *, with_clicks: bool) -> list[str]:
         """Make the output topics that are missing, and `clicks` if asked; return their names."""

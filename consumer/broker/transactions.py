@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from kafka import KafkaProducer, TopicPartition
 from kafka import errors as kafka_errors
+from kafka.record.default_records import DefaultRecordBatchBuilder
 
 from consumer.broker.errors import translated
 from consumer.broker.producers import abandon
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 BATCH_BYTES: Final = 256 * 1024
 """Size of a full batch; the broker's limit is 1 MB unless somebody lowered it."""
 
+MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
+"""Largest request: no topic of ours takes larger records."""
+
 _FENCED: Final = (
     kafka_errors.ProducerFencedError,
     kafka_errors.InvalidProducerEpochError,
@@ -38,6 +42,12 @@ class Outgoing(NamedTuple):
     key: bytes | None
     partition: int | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """What a broker holds against its limit, or some bytes more: the record in its batch."""
+        estimate = DefaultRecordBatchBuilder.estimate_size_in_bytes
+        return int(estimate(self.key, self.value, list(self.headers)))
 
 
 class Transactions:
@@ -60,7 +70,7 @@ class Transactions:
                 transaction_timeout_ms=to_ms(self._timeout_seconds),
                 acks="all",
                 linger_ms=0,
-                max_request_size=16 * 1024 * 1024,
+                max_request_size=MAX_REQUEST_BYTES,
                 reconnect_backoff_max_ms=1_000,
                 max_block_ms=to_ms(self._timeout_seconds),
                 request_timeout_ms=5_000,

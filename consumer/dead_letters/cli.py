@@ -214,7 +214,8 @@ def replay(
     Without --yes it says what would happen and sends nothing: how many would be counted, how many
     are late because their bucket is closed, how many are refused still. Give it the settings that
     the consumers have. However often it runs, is interrupted or killed, a letter is sent once.
-    --limit sends so many at most.
+    --limit sends so many at most. Letters that are larger than the topic takes are left out, and
+    it exits 1.
 
     \b
     Examples:
@@ -248,9 +249,17 @@ def replay(
         click.echo(json.dumps({"is_dry_run": not yes, **tally.as_json()}, indent=2))
     else:
         show_tally(tally, is_real=yes)
+    too_large = tally.outcomes["too_large"]
+    if too_large:
+        click.echo(
+            f"genrecast dead-letters replay: {too_large:,} left out: {settings.topic_clicks} takes "
+            "no records as large; raise its max.message.bytes and run it again",
+            err=True,
+        )
     if ended.is_set():
         told = "ended early; run it again for the rest"
         click.echo(f"genrecast dead-letters replay: {told}", err=True)
+    if too_large or ended.is_set():
         sys.exit(EXIT_FAILED)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Self
 
+from contracts.reasons import kind_of
+
 NO_REASON: Final = "(no reason given: not put there by genrecast)"
 """Stands for the reason of a record that somebody else has written."""
 
@@ -14,7 +16,6 @@ MAX_DIGITS: Final = 19
 """Longest number read from a header, digits: an int64."""
 
 _PLACE: Final = re.compile(r"([0-9]{1,10}):([0-9]{1,18})")
-_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 
 
 class Place(NamedTuple):
@@ -77,17 +78,8 @@ class Letter:
 
     @property
     def kind(self) -> str:
-        """The reason without its numbers: what letters are grouped by.
-
-        >>> kind_of("value: 70000 bytes, at most 65536 allowed")
-        'value: N bytes, at most N allowed'
-        """
+        """What letters are grouped by."""
         return kind_of(self.reason)
-
-
-def kind_of(reason: str) -> str:
-    """Return a reason without its numbers, which differ from letter to letter."""
-    return _NUMBER.sub("N", reason)
 
 
 def read_letter(record: Any) -> Letter:  # noqa: ANN401 (the client's record)

@@ -3,26 +3,32 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from consumer.aggregate import Elsewhere, aggregate_records, move_refused
+from consumer.broker.transactions import MAX_REQUEST_BYTES, Outgoing
 from consumer.dead_letters.letters import Letter, Origin, Origins
+from consumer.decode import decode_values
 from consumer.dedup import Seen
 from consumer.records import LogRecord
 from contracts.settings import Settings
 from state.store import Progress
 
+REPLAY_OF: Final = "genrecast-replay-of"
+"""Header of a record that was sent again: topic/partition/offset of the one that it was."""
+
 Outcome = Literal[
     "counted", "late", "duplicate",
-    "refused", "unsettled", "cut", "elsewhere", "unknown", "replayed", "copy",
+    "refused", "too_large", "unsettled", "cut", "elsewhere", "unknown", "replayed", "copy",
 ]  # fmt: skip
 """What a letter is, or would be once it is sent again.
 
 counted: in a bucket; late: on the late topic, its bucket is closed; duplicate: its event id is
 counted already (`dedup`). These are sent. Not sent: refused: the contract has something against it
-still; unsettled: the consumers are about to read the record anew; cut: only its beginning is there;
-elsewhere: it came from another topic, or from a partition that is no more; unknown: it was not put
-there by genrecast; replayed: sent before; copy: here once more.
+still; too_large: the contract takes it, the topic does not; unsettled: the consumers are about to
+read the record anew; cut: only its beginning is there; elsewhere: it came from another topic, or
+from a partition that is no more; unknown: it was not put there by genrecast; replayed: sent before;
+copy: here once more.
 """
 
 
@@ -39,6 +45,12 @@ class Verdict(NamedTuple):
         return self.outcome in ("counted", "late", "duplicate")
 
 
+def record_of(letter: Letter, origin: Origin) -> Outgoing:
+    """Return the record that a letter is sent again as: as it was, on its old partition."""
+    headers = ((REPLAY_OF, str(origin).encode()),)
+    return Outgoing(origin.topic, letter.value, letter.key, origin.partition, headers)
+
+
 @dataclass(slots=True)
 class Outlook:
     """Judges letters as the owner of their partition would, were they its next records.
@@ -49,6 +61,7 @@ class Outlook:
         replayed: Records that were sent again.
         partition_count: Partitions of `clicks`.
         seen: With `dedup`: event ids counted, by partition.
+        max_record_bytes: Largest record that `clicks` takes.
     """
 
     settings: Settings
@@ -56,6 +69,7 @@ class Outlook:
     replayed: Origins
     partition_count: int
     seen: dict[int, Seen] = field(default_factory=dict)
+    max_record_bytes: int = MAX_REQUEST_BYTES
     _watermarks: dict[int, int] = field(init=False)
     _met: Origins = field(default_factory=Origins)
 
@@ -63,9 +77,21 @@ class Outlook:
         self._watermarks = dict(self.progress.watermarks)
 
     def screen(self, letter: Letter) -> Verdict | None:
-        """Return the verdict on a letter that is not sent, whatever its value; else None."""
-        outcome = "unknown" if letter.origin is None else self._standing(letter, letter.origin)
-        return Verdict(letter, outcome) if outcome else None
+        """Return the verdict on a letter that is not sent, whatever stands before it; else None."""
+        if letter.origin is None:
+            return Verdict(letter, "unknown")
+        outcome = self._standing(letter, letter.origin)
+        if outcome is not None:
+            return Verdict(letter, outcome)
+        if record_of(letter, letter.origin).size_bytes > self.max_record_bytes:
+            return self._too_large(letter)
+        return None
+
+    def _too_large(self, letter: Letter) -> Verdict:
+        refused = decode_values([letter.value], self.settings.max_event_bytes).refused
+        if refused:
+            return Verdict(letter, "refused", refused[0][1])
+        return Verdict(letter, "too_large")
 
     def _standing(self, letter: Letter, origin: Origin) -> Outcome | None:
         outcome: Outcome | None = None

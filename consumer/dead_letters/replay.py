@@ -5,11 +5,13 @@ is fixed, so a second replay fences the first one; it reads the ledger only afte
 that the first one had begun is committed or aborted.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from consumer.broker.topics import Topics
-from consumer.broker.transactions import Outgoing, Transactions
+from consumer.broker.transactions import MAX_REQUEST_BYTES, Outgoing, Transactions
 from consumer.command_parts import Progress
 from consumer.dead_letters.ledger import read_ledger
 from consumer.dead_letters.outlook import Outlook
@@ -20,6 +22,8 @@ from consumer.errors import TopicMissingError
 from contracts.clock import wall_clock_ms
 from contracts.settings import Settings
 from state.redis_store import RedisStore
+
+log = logging.getLogger(__name__)
 
 Write = Callable[[list[Outgoing]], None]
 
@@ -51,9 +55,9 @@ def replay(
             knows it.
         InvariantError: The ledger holds something else.
     """
-    partition_count = _prepare_topics(settings, is_real=is_real)
+    topic = _prepare_topics(settings, is_real=is_real)
     with _writing(settings, is_real=is_real) as write:
-        outlook = _open_outlook(settings, partition_count, progress)
+        outlook = _open_outlook(settings, topic, progress)
         letters = select_letters(settings, selection, progress(settings.topic_dead_letter))
         send_again(
             letters,
@@ -66,18 +70,32 @@ def replay(
         )
 
 
-def _prepare_topics(settings: Settings, *, is_real: bool) -> int:
-    """Make the ledger, if it is needed and missing; return how many partitions `clicks` has."""
+class _Clicks(NamedTuple):
+    """The topic that is written to."""
+
+    partition_count: int
+    max_record_bytes: int
+
+
+def _prepare_topics(settings: Settings, *, is_real: bool) -> _Clicks:
+    """Make the ledger, if it is needed and missing; return what `clicks` is like."""
     topics = Topics(settings)
     try:
         count = topics.partition_count(settings.topic_clicks)
         if not count:
             raise TopicMissingError(f"topic {settings.topic_clicks} is missing")
+        allowed = topics.max_record_bytes(settings.topic_clicks)
+        if allowed is None:
+            log.warning(
+                "Kafka does not say how large a record of %s may be (the right DescribeConfigs): "
+                "one that is too large ends the replay", settings.topic_clicks,
+            )  # fmt: skip
+            allowed = MAX_REQUEST_BYTES
         if is_real:
             topics.make_ledger()
     finally:
         topics.close()
-    return count
+    return _Clicks(count, min(allowed, MAX_REQUEST_BYTES))
 
 
 @contextmanager
@@ -95,14 +113,16 @@ def _writing(settings: Settings, *, is_real: bool) -> Iterator[Write]:
         transactions.close()
 
 
-def _open_outlook(settings: Settings, partition_count: int, progress: Progress) -> Outlook:
+def _open_outlook(settings: Settings, clicks: _Clicks, progress: Progress) -> Outlook:
     replayed = read_ledger(settings, progress(settings.topic_replayed))
     store = RedisStore.connect(settings)
     try:
         stands = store.read_progress()
         seen = {}
         if settings.dedup:
-            seen = {p: Seen(store.read_event_ids(p)[1]) for p in range(partition_count)}
+            seen = {p: Seen(store.read_event_ids(p)[1]) for p in range(clicks.partition_count)}
     finally:
         store.close()
-    return Outlook(settings, stands, replayed, partition_count, seen)
+    return Outlook(
+        settings, stands, replayed, clicks.partition_count, seen, clicks.max_record_bytes
+    )

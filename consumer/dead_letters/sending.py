@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from consumer.broker.transactions import Outgoing
 from consumer.dead_letters.ledger import ledger_entry
-from consumer.dead_letters.letters import Letter, kind_of
-from consumer.dead_letters.outlook import Outlook, Verdict
+from consumer.dead_letters.letters import Letter
+from consumer.dead_letters.outlook import Outlook, Verdict, record_of
+from contracts.reasons import kind_of
 from contracts.settings import Settings
 
 SHEAF_BYTES: Final = 64 * 1024 * 1024
@@ -19,9 +20,6 @@ TRANSACTION_LETTERS: Final = 500
 
 TRANSACTION_BYTES: Final = 4 * 1024 * 1024
 """Most bytes of a transaction's values; a larger letter has one of its own."""
-
-REPLAY_OF: Final = "genrecast-replay-of"
-"""Header of a record that was sent again: topic/partition/offset of the one that it was."""
 
 
 @dataclass(slots=True)
@@ -138,13 +136,9 @@ def _in_transactions(verdicts: Iterable[Verdict]) -> Iterator[list[Verdict]]:
 
 
 def _records(settings: Settings, verdicts: Iterable[Verdict]) -> list[Outgoing]:
-    """Return the records of letters, as they were and on their old partition, and the ledger's."""
+    """Return the records of letters and the ledger's."""
     records = []
     for letter in (verdict.letter for verdict in verdicts):
-        if (origin := letter.origin) is None:
-            continue
-        headers = ((REPLAY_OF, str(origin).encode()),)
-        topic = settings.topic_clicks
-        records.append(Outgoing(topic, letter.value, letter.key, origin.partition, headers))
-        records.append(ledger_entry(settings, origin, letter))
+        if (origin := letter.origin) is not None:
+            records += [record_of(letter, origin), ledger_entry(settings, origin, letter)]
     return records

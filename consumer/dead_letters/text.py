@@ -25,6 +25,7 @@ _OUTCOMES = (
 _KEPT = (
     ("replayed", "sent before"),
     ("refused", "refused still"),
+    ("too_large", "larger than the topic of clicks takes: raise its max.message.bytes"),
     ("unsettled", "about to be read anew by the consumers"),
     ("cut", "cut off: only their beginning is there"),
     ("elsewhere", "of another topic or a partition that is no more"),

@@ -116,7 +116,7 @@ class Record(Answer):
 class DeadLetterReason(Answer):
     """Records that were no click events, for one reason."""
 
-    reason: str
+    reason: str = Field(description="Which field and what is wrong; N stands for numbers.")
     count: int
     latest_at: Ms
 

@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 from kafka import KafkaConsumer, TopicPartition
 
 from contracts.kafka_client import client_options
+from contracts.reasons import kind_of
 from contracts.settings import Settings
 from feed.errors import FeedRefusedError, FeedUnavailableError, translated
 from feed.serve.answers import DeadLetterReason, DeadLetters
@@ -21,7 +22,7 @@ TAIL_RECORDS: Final = 500
 """Records per partition that are counted at the start."""
 
 MOST_REASONS: Final = 50
-"""Reasons told apart; a hostile producer can make many."""
+"""Kinds of reasons told apart; who may write to the topic can make many."""
 
 MOST_CHARACTERS: Final = 200
 """Longest reason that is shown, characters."""
@@ -38,14 +39,14 @@ REQUEST_TIMEOUT_MS: Final = 5_000
 
 @dataclass(slots=True)
 class Reasons:
-    """Counts per reason, at most so many of them."""
+    """Counts per kind of reason, at most so many of them."""
 
     _counts: dict[str, list[int]] = field(default_factory=dict)
     _since: int | None = None
 
     def add(self, reason: str, at_ms: int) -> None:
         """Count a dead letter."""
-        name = reason[:MOST_CHARACTERS] or OTHER
+        name = kind_of(reason)[:MOST_CHARACTERS] or OTHER
         if name not in self._counts and len(self._counts) >= MOST_REASONS:
             name = OTHER
         entry = self._counts.setdefault(name, [0, at_ms])

@@ -17,6 +17,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 from kafka import KafkaAdminClient, KafkaProducer
+from kafka.admin import ConfigResource, ConfigResourceType
 
+from consumer.broker.topics import Topics
 from consumer.dead_letters.ledger import read_ledger
 from consumer.dead_letters.replay import replay
 from consumer.dead_letters.selection import Selection
@@ -180,6 +183,43 @@ def test_a_dry_run_foretells_and_sends_nothing(deployed: Deployment) -> None:
     found = told(deployed, "replay", "--dry-run")
     assert (found["sent"], found["counted"], found["late"]) == (LARGE + 1, LARGE, 1)
     assert found["refused"] == sum(found["refusals"].values()) == 3
+    assert not sent_again(deployed)
+
+
+@contextmanager
+def records_at_most(d: Deployment, size_bytes: int) -> Iterator[None]:
+    """Have the topic of clicks take no larger records for a while."""
+    topic = d.settings.topic_clicks
+    topics = Topics(d.settings)
+    admin = KafkaAdminClient(bootstrap_servers=d.kafka_bootstrap)
+
+    def allow(size: int) -> None:
+        changed = {"max.message.bytes": str(size)}
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, changed)])
+        wait_for(lambda: topics.max_record_bytes(topic) == size, "the topic's limit")
+
+    before = topics.max_record_bytes(topic)
+    assert before is not None
+    allow(size_bytes)
+    try:
+        yield
+    finally:
+        allow(before)
+        admin.close()
+        topics.close()
+
+
+def test_letters_that_the_topic_is_too_small_for_are_left_out_and_said(
+    deployed: Deployment,
+) -> None:
+    lenient(deployed)
+    with records_at_most(deployed, 1_000):
+        done = ran(deployed, "replay", "--json")
+        assert replayed(deployed).outcomes == {"too_large": LARGE + 1, "refused": 3}
+    assert done.exit_code == 1
+    assert "raise its max.message.bytes" in done.stderr
+    found = json.loads(done.stdout)
+    assert (found["sent"], found["too_large"], found["refused"]) == (0, LARGE + 1, 3)
     assert not sent_again(deployed)
 
 
