@@ -1,9 +1,6 @@
 """One thread follows the topic and hands whole buckets to the event loop."""
 
 import asyncio
-import logging
-import threading
-from collections.abc import Callable
 from typing import Final
 
 from contracts.clock import to_ms
@@ -11,8 +8,7 @@ from feed.client import ForecastFeed
 from feed.errors import FeedRefusedError, FeedUnavailableError
 from feed.serve.kept import GenreRows, keep
 from feed.serve.service import Service
-
-log = logging.getLogger(__name__)
+from feed.serve.side_thread import SideThread
 
 POLL_SECONDS: Final = 0.25
 """How long a look for records may take, seconds: how soon the thread sees that it shall end."""
@@ -21,36 +17,13 @@ RETRY_SECONDS: Final = 1.0
 """Pause before Kafka is asked again, seconds."""
 
 
-class Follower:
+class Follower(SideThread):
     """Reads from the newest buckets that the board can hold to its end, then what comes."""
 
     def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
-        self._service = service
-        self._loop = loop
-        self._stop = threading.Event()
+        super().__init__("follower", service, loop)
         self._genres: GenreRows | None = None
         self._has_caught_up = False
-        self._thread = threading.Thread(target=self._guarded, name="follower", daemon=True)
-
-    def start(self) -> None:
-        """Begin to follow."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Tell the thread to end; it does so within a look."""
-        self._stop.set()
-
-    def join(self, seconds: float) -> None:
-        """Wait so long for the thread's end."""
-        self._thread.join(seconds)
-
-    def _guarded(self) -> None:
-        try:
-            self._run()
-        except BaseException:
-            # Nothing would be told any more, and nobody would notice.
-            self._loop.call_soon_threadsafe(self._service.fail)
-            raise
 
     def _run(self) -> None:
         feed: ForecastFeed | None = None
@@ -87,9 +60,3 @@ class Follower:
             self._has_caught_up = self._has_caught_up or feed.is_at_end()
             if self._has_caught_up:
                 self._call(self._service.filled)
-
-    def _call(self, do: Callable[..., None], *arguments: object) -> None:
-        try:
-            self._loop.call_soon_threadsafe(do, *arguments)
-        except RuntimeError:  # the loop has ended meanwhile
-            self._stop.set()

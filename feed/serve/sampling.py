@@ -1,8 +1,6 @@
 """The pipeline, sampled on a thread of its own: never per request."""
 
 import asyncio
-import logging
-import threading
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -10,10 +8,9 @@ from typing import Final
 from contracts.settings import Settings
 from feed.serve.dead_letters import DeadLetterTail
 from feed.serve.service import Sample, Service
+from feed.serve.side_thread import SideThread
 from feed.status import Status, read_status
 from state.store import StoreError
-
-log = logging.getLogger(__name__)
 
 SAMPLE_SECONDS: Final = 5.0
 """Between two samples, seconds."""
@@ -37,47 +34,20 @@ class Rate:
         return round((handled - before[1]) / (now - before[0]), 2)
 
 
-class Sampler:
+class Sampler(SideThread):
     """Looks at Redis and at the dead letters every few seconds."""
 
     def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
-        self._service = service
+        super().__init__("sampler", service, loop)
         self._settings: Settings = service.settings
-        self._loop = loop
-        self._stop = threading.Event()
         self._rate = Rate()
-        self._thread = threading.Thread(target=self._guarded, name="sampler", daemon=True)
-
-    def start(self) -> None:
-        """Begin to sample."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Tell the thread to end."""
-        self._stop.set()
-
-    def join(self, seconds: float) -> None:
-        """Wait so long for the thread's end."""
-        self._thread.join(seconds)
-
-    def _guarded(self) -> None:
-        try:
-            self._run()
-        except BaseException:
-            # Nothing would be told any more, and nobody would notice.
-            self._loop.call_soon_threadsafe(self._service.fail)
-            raise
 
     def _run(self) -> None:
         with DeadLetterTail(self._settings) as tail:
             while not self._stop.is_set():
                 status, problem = self._read_status()
                 rate = self._rate.take(status, time.monotonic()) if status else None
-                sample = Sample(status, rate, tail.look())
-                try:
-                    self._loop.call_soon_threadsafe(self._show, sample, problem)
-                except RuntimeError:  # the loop has ended meanwhile
-                    return
+                self._call(self._show, Sample(status, rate, tail.look()), problem)
                 self._stop.wait(SAMPLE_SECONDS)
 
     def _read_status(self) -> tuple[Status | None, str | None]:
