@@ -6,7 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from contracts.kafka_log import quiet_kafka_log
 from contracts.settings import Settings
 from feed.client import ForecastFeed
 from feed.errors import FeedUnavailableError
-from feed.status import Status, read_status
+from feed.status import read_status
 from genrecast.demo_board import Board
 from genrecast.demo_page import address_in, open_page
 from genrecast.demo_screen import Screen, open_screen
@@ -86,7 +86,7 @@ def run_demo(plan: DemoPlan) -> int:
             data = Path(directory)
             with Stack(data, 0, redis_port=0, dies_with_parent=True) as stack:
                 summary = _run(plan, data, stack.endpoints, console, stop)
-    except (DemoError, StackError) as error:
+    except (DemoError, StackError, StoreError, FeedUnavailableError) as error:
         console.print(f"genrecast demo: {error}", style="red", markup=False)
         return 1
     except KeyboardInterrupt:
@@ -252,7 +252,6 @@ def _show(
     """Show forecasts and what came true until told to stop or the time is over."""
     board = Board(bucket_ms=settings.bucket_ms)
     began = time.monotonic()
-    status: Status | None = None
     asked_at = 0.0
     with screen:
         while not stop.is_set():
@@ -263,8 +262,9 @@ def _show(
             for forecast in _polled(feed):
                 board.add(forecast)
             if now - asked_at >= 1.0:
-                status, asked_at = read_status(settings), now
-                board.note_status(status, now)
+                asked_at = now
+                with suppress(StoreError):  # the page says so; it comes back or it does not
+                    board.note_status(read_status(settings), now)
             screen.show(board, seconds=now - began)
     return board
 
