@@ -21,7 +21,7 @@ LEAST_TOLERANCE: Final = 0.05
 """A share of the ratio: less than this no run of ours tells apart, however calm the repeats."""
 
 LEAST_REPEATS: Final = 5
-"""Runs that noise is taken from."""
+"""Runs that noise is taken from; from fewer it is not known, and nothing fails by it."""
 
 Verdict = Literal["same", "better", "worse", "failed", "new", "missing"]
 
@@ -75,7 +75,7 @@ def _compared(ratio: Ratio, stored: Stored) -> Compared:
     # Worse is judged by how many times worse, both ways alike: a half is -0.5, a double is -0.5.
     if change > stored.tolerance:
         verdict = "better"
-    elif change < -2 * stored.tolerance:
+    elif change < -2 * stored.tolerance and stored.repeats >= LEAST_REPEATS:
         verdict = "failed"
     elif change < -stored.tolerance:
         verdict = "worse"

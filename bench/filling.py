@@ -109,26 +109,30 @@ def fill(kafka: str, topic: str, shape: Shape) -> None:
 
 
 def simulate(
-    d: Deployment, events: int, start_ms: int, *options: str, rate: float = 2000
+    d: Deployment, events: int | None, start_ms: int, *options: str, rate: float = 2000
 ) -> dict[str, Any]:
     """Fill a deployment's topic with the simulator's traffic; return its truth.
 
     Args:
         d: The deployment.
-        events: How many.
+        events: How many; None where the options say when it ends.
         start_ms: Event time to begin at.
         options: Further ones of `genrecast simulate`, such as `FAULTS`.
-        rate: Events per second of event time.
+        rate: Events per second of event time, on average over a week.
+
+    Raises:
+        BenchError: Not all of them were sent.
     """
     report = d.logs / "truth.json"
     d.logs.mkdir(parents=True, exist_ok=True)
     start = datetime.datetime.fromtimestamp(start_ms / 1000, datetime.UTC).isoformat()
+    count = [] if events is None else [f"--events={events}"]
     d.run(
-        "simulate", f"--events={events}", f"--start={start}", f"--rate={rate:g}", "--speed=max",
+        "simulate", *count, f"--start={start}", f"--rate={rate:g}", "--speed=max",
         f"--report={report}", *options,
     )  # fmt: skip
     truth: dict[str, Any] = json.loads(Path(report).read_text(encoding="utf-8"))
-    if truth["sent"] != events or truth["trouble"]:
+    if (events is not None and truth["sent"] != events) or truth["trouble"]:
         raise BenchError(f"the simulator sent {truth['sent']} of {events}: {truth['trouble']}")
     return truth
 

@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -11,12 +12,13 @@ from bench.consumers import SESSION_SECONDS, Members, MemorySeries
 from bench.filling import Shape, fill, simulate
 from bench.lab import START_MS, Lab
 from bench.results import Part, Plot, Ratio, Table
-from bench.spread import spread_of
+from bench.spread import ratios_of
 
 HOW: Final = (
     "CPU of one `genrecast consume` per event, whole process, over slices that piled up while it "
     "was stopped; one thing is varied at a time from 8 partitions, 10 genres (the n-th is clicked "
-    "1/n as often as the first), one genre an event, 150 bytes, 500 records a batch, in turns. "
+    "1/n as often as the first), one genre an event, 150 bytes, 500 records a batch, in turns: "
+    "ratios are taken round by round. "
     "No bucket closes inside a slice: this is the cost of an event, and that of a close is "
     "above. The same records are read by a bare `poll()`, which shows what larger records cost in "
     "the client alone. Redis bytes are `MEMORY USAGE` of every key of a deployment whose window "
@@ -39,6 +41,21 @@ WANTED_REDIS_BYTES: Final = 200.0
 
 WINDOW_BUCKETS: Final = 288
 """Window of the deployment whose memory is measured."""
+
+BUCKET_MS: Final = 60_000
+"""Its buckets: the shortest that the shipped model serves, ms."""
+
+PAST_EVENTS: Final = 20_000
+"""Events of its past that are sent at once."""
+
+PAST_RATE: Final = 6.0
+"""Events per second of its past, on average over a week."""
+
+HOUR: Final = ("--speed=60", "--seconds=60")
+"""Options of the simulator for an hour of event time, 60 times as fast."""
+
+HOUR_RATE: Final = 167.0
+"""Events per second of that hour, on average over a week: 10,000 a second of wall time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,36 +98,53 @@ Costs = dict[Shape, list[tuple[float, float]]]
 
 def measure(lab: Lab) -> Part:
     """Measure every range, then memory."""
-    varied, rounds = ranges(lab), lab.pick(3, 3)
+    varied, rounds = ranges(lab), lab.pick(5, 3)
     shapes = list(dict.fromkeys(shape for one in varied for _, shape in one.shapes))
-    lab.expect("growth", rounds * len(shapes) + lab.pick(1, 0))
+    lab.expect("growth", rounds * len(shapes) + lab.pick(2, 0))
     costs: Costs = {shape: [] for shape in shapes}
-    for partitions in dict.fromkeys(shape.partitions for shape in shapes):
-        some = [shape for shape in shapes if shape.partitions == partitions]
-        _slices(lab, some, rounds, costs)
-    memory = None if lab.is_quick else _memory(lab)
-    return _part(varied, costs, memory)
-
-
-def _slices(lab: Lab, shapes: list[Shape], rounds: int, costs: Costs) -> None:
-    options = {"bucket_seconds": HOUR_SECONDS, "session_timeout_seconds": SESSION_SECONDS}
-    with lab.deployment(partitions=shapes[0].partitions, **options) as d:
-        members = Members(d, 1)
-        members.wait_for_model()
-        starts = _starts()
-        topic = d.settings.topic_clicks
-        warm = replace(BASE, events=20_000, partitions=shapes[0].partitions)
-        fill(lab.kafka, topic, replace(warm, start_ms=next(starts)))
-        members.wait_for_applied(warm.events)
+    with ExitStack() as stack:
+        # All at once: a round's shapes follow each other, whatever their partitions.
+        readers = {
+            partitions: stack.enter_context(_reader(lab, partitions))
+            for partitions in dict.fromkeys(shape.partitions for shape in shapes)
+        }
         for number in range(rounds):
             # To and fro: what the process has seen before falls on every shape alike.
             for shape in shapes if number % 2 == 0 else shapes[::-1]:
                 lab.step(_told(shape))
-                placed = replace(shape, start_ms=next(starts), span_ms=SPAN_MS)
-                slice_ = members.piled_up(lambda s=placed: fill(lab.kafka, topic, s))  # type: ignore[misc]
-                bare = lab.bare_poll(topic, slice_.spans)
-                costs[shape].append((slice_.microseconds, 1e6 * bare / slice_.events))
-        members.close()
+                costs[shape].append(_cost(lab, readers[shape.partitions], shape))
+    memory = None if lab.is_quick else _memory(lab)
+    return _part(varied, costs, memory)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A consumer of a topic, and event times of slices for it."""
+
+    members: Members
+    starts: Iterator[int]
+
+
+@contextmanager
+def _reader(lab: Lab, partitions: int) -> Iterator[Reader]:
+    options = {"bucket_seconds": HOUR_SECONDS, "session_timeout_seconds": SESSION_SECONDS}
+    with lab.deployment(partitions=partitions, **options) as d:
+        reader = Reader(Members(d, 1), _starts())
+        reader.members.wait_for_model()
+        warm = replace(BASE, events=20_000, partitions=partitions, start_ms=next(reader.starts))
+        fill(lab.kafka, d.settings.topic_clicks, warm)
+        reader.members.wait_for_applied(warm.events)
+        yield reader
+        reader.members.close()
+
+
+def _cost(lab: Lab, reader: Reader, shape: Shape) -> tuple[float, float]:
+    """Return CPU microseconds an event of a slice, and those of the bare loop."""
+    members, topic = reader.members, reader.members.settings.topic_clicks
+    placed = replace(shape, start_ms=next(reader.starts), span_ms=SPAN_MS)
+    slice_ = members.piled_up(lambda: fill(lab.kafka, topic, placed))
+    bare = lab.bare_poll(topic, slice_.spans)
+    return slice_.microseconds, 1e6 * bare / slice_.events
 
 
 def _starts() -> Iterator[int]:
@@ -139,19 +173,17 @@ class Memory:
 
 
 def _memory(lab: Lab) -> Memory:
-    lab.step("an hour of event time at 60 times its speed: memory")
-    options = {"bucket_seconds": 60, "window_buckets": WINDOW_BUCKETS}
+    options = {"bucket_seconds": BUCKET_MS // 1000, "window_buckets": WINDOW_BUCKETS}
     with lab.deployment(partitions=8, **options) as d:
         members = Members(d, 1)
         members.wait_for_model()
-        # Five hours of past first: the window is full before the hour that is measured.
-        simulate(d, 100_000, START_MS, rate=5.5)
-        members.wait_for_applied(100_000)
-        members.wait_for_buckets(WINDOW_BUCKETS)
-        start_ms = max(members.store.read_progress().watermarks.values()) + 60_000
+        lab.step(f"{WINDOW_BUCKETS} buckets of the past")
+        sent, start_ms = _fill_window(members)
+        lab.step("an hour of event time at 60 times its speed: memory")
         with MemorySeries(members.processes[0]) as series:
-            simulate(d, 200_000, start_ms, "--speed=60", rate=167)
-            members.wait_for_applied(300_000)
+            truth = simulate(d, None, start_ms, *HOUR, rate=HOUR_RATE)
+            members.wait_for_applied(sent + truth["sent"])
+            members.wait_for_published(_reached_ms(members) - 2 * BUCKET_MS)
         genres = len(members.store.read_genres())
         kept = len(members.store.read_window().starts_ms)
         used = redis_bytes(lab.redis, d.settings.app)
@@ -161,6 +193,28 @@ def _memory(lab: Lab) -> Memory:
     before = statistics.median(mb for _, mb in series.points[tenth : 2 * tenth])
     per_cell = used / (genres * min(kept, WINDOW_BUCKETS))
     return Memory(per_cell, genres, series.thinned(), after / before)
+
+
+def _fill_window(members: Members) -> tuple[int, int]:
+    """Have more buckets published than the window holds; return events sent, and where to go on.
+
+    How much event time a number of events takes depends on the hour, so it is looked at.
+    """
+    sent, start_ms = 0, START_MS
+    while start_ms < START_MS + (WINDOW_BUCKETS + 2) * BUCKET_MS:
+        simulate(members.deployment, PAST_EVENTS, start_ms, rate=PAST_RATE)
+        sent += PAST_EVENTS
+        members.wait_for_applied(sent)
+        start_ms = _reached_ms(members)
+    members.wait_for_published(START_MS + (WINDOW_BUCKETS - 1) * BUCKET_MS)
+    return sent, start_ms
+
+
+def _reached_ms(members: Members) -> int:
+    """Return the first bucket's start that no event was in yet."""
+    watermark_ms = max(members.store.read_progress().watermarks.values())
+    newest_ms = watermark_ms + members.settings.max_out_of_orderness_ms
+    return newest_ms - newest_ms % BUCKET_MS + BUCKET_MS
 
 
 def redis_bytes(url: str, app: str) -> int:
@@ -173,15 +227,12 @@ def redis_bytes(url: str, app: str) -> int:
 def _part(varied: list[Range], costs: Costs, memory: Memory | None) -> Part:
     ratios, rows, series = [], [], {}
     for one in varied:
-        medians = {at: _median(costs[shape], 0) for at, shape in one.shapes}
-        bare = {at: _median(costs[shape], 1) for at, shape in one.shapes}
-        ratios.append(_flatness(one, medians, costs))
-        first = next(iter(medians))
-        series[one.says] = tuple((float(at), us / medians[first]) for at, us in medians.items())
-        rows += [
-            (f"{at:,} {one.says}", us, us / medians[first], bare[at], us / bare[at])
-            for at, us in medians.items()
-        ]
+        grown = _grown(one, costs)
+        ratios.append(_flatness(one, grown))
+        series[one.says] = tuple((float(at), times) for at, (times, _) in grown.items())
+        for at, shape in one.shapes:
+            own, bare = (statistics.median(column) for column in zip(*costs[shape], strict=True))
+            rows.append((f"{at:,} {one.says}", own, grown[at][0], bare, own / bare))
     columns = ("", "CPU µs an event", "over the first", "bare poll(), µs", "over bare poll()")
     plots = [_cost_plot(series)]
     if memory is not None:
@@ -195,17 +246,19 @@ def _part(varied: list[Range], costs: Costs, memory: Memory | None) -> Part:
     )  # fmt: skip
 
 
-def _median(rounds: list[tuple[float, float]], which: int) -> float:
-    return statistics.median(one[which] for one in rounds)
+def _grown(one: Range, costs: Costs) -> dict[int, tuple[float, float]]:
+    """Return how many times the first an event costs, round by round: median and spread."""
+    first = [own for own, _ in costs[one.shapes[0][1]]]
+    return {at: ratios_of([own for own, _ in costs[shape]], first) for at, shape in one.shapes}
 
 
-def _flatness(one: Range, medians: dict[int, float], costs: Costs) -> Ratio:
-    first, last = one.shapes[0], one.shapes[-1]
-    says = f"an event's CPU with {last[0]:,} {one.says}, over {first[0]:,}"
-    wanted = None if one.name == "bytes" else WANTED_RATIO
-    noise = max(spread_of([us for us, _ in costs[shape]]) for _, shape in one.shapes)
-    largest = max(medians.values()) if wanted else medians[last[0]]
-    return Ratio(f"growth.{one.name}", says, largest / medians[first[0]], "lower", wanted, noise)
+def _flatness(one: Range, grown: dict[int, tuple[float, float]]) -> Ratio:
+    first, last = one.shapes[0][0], one.shapes[-1][0]
+    says = f"an event's CPU with {last:,} {one.says}, over {first:,}"
+    is_wanted = one.name != "bytes"
+    value, noise = max(grown.values()) if is_wanted else grown[last]
+    wanted = WANTED_RATIO if is_wanted else None
+    return Ratio(f"growth.{one.name}", says, value, "lower", wanted, noise)
 
 
 def _memory_ratios(memory: Memory) -> list[Ratio]:

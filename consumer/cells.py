@@ -76,6 +76,26 @@ class Groups:
             ]
         )
 
+    def cells_of_events(
+        self, genre_count: int, ids_of: list[list[int]]
+    ) -> tuple[Integers, Integers]:
+        """Return the cells that the events touch, one after the other, numbered from 0.
+
+        Args:
+            genre_count: Genres of all lists.
+            ids_of: Each list's genres, numbered.
+
+        Returns:
+            Cells and, beside each, the index of its event, ascending; both `(sum of genres,)`.
+        """
+        if max(map(len, ids_of)) == 1:
+            return self.group_of, np.arange(len(self.group_of))
+        buckets, lists = np.divmod(self.numbers[self.group_of], len(ids_of))
+        sizes, genre_of = _flat(ids_of, lists)
+        numbers = np.repeat(buckets, sizes) * genre_count + genre_of
+        _, cell_of = _distinct(numbers, len(self.starts_ms) * genre_count)
+        return cell_of, np.repeat(np.arange(len(self.group_of)), sizes)
+
 
 def cuts(events: Events, buckets_ms: Integers, max_cells: int) -> list[int]:
     """Return before which events to cut, so that each piece has at most so many cells.
@@ -88,13 +108,11 @@ def cuts(events: Events, buckets_ms: Integers, max_cells: int) -> list[int]:
     names, ids_of = _numbered(groups.genre_lists)
     if len(groups.starts_ms) * len(names) <= max_cells:
         return []
-    buckets, lists = np.divmod(groups.numbers[groups.group_of], len(ids_of))
-    sizes, genre_of = _flat(ids_of, lists)
-    cell_of = np.repeat(buckets, sizes) * len(names) + genre_of
-    event_of = np.repeat(np.arange(len(events)), sizes)
+    cell_of, event_of = groups.cells_of_events(len(names), ids_of)
+    cell_count = int(cell_of.max()) + 1
     found, first = list[int](), 0
     while True:
-        appearances = np.unique(cell_of[first:], return_index=True)[1]
+        appearances = _first_places(cell_of[first:], cell_count)
         if len(appearances) <= max_cells:
             return found
         # The event that would bring one cell too many begins the next piece.
@@ -132,12 +150,18 @@ def _distinct(values: Integers, bound: int) -> tuple[Integers, Integers]:
 def _by_first_appearance(values: Integers, bound: int) -> tuple[Integers, Integers]:
     """As `_distinct`, in order of first appearance."""
     distinct, index = _distinct(values, bound)
-    first = np.empty(len(distinct), np.int64)
-    first[index[::-1]] = np.arange(len(values) - 1, -1, -1)  # the last one written stays
-    order = np.argsort(first)
+    order = np.argsort(_first_places(index, len(distinct)))
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     return distinct[order], rank[index]
+
+
+def _first_places(values: Integers, bound: int) -> Integers:
+    """Return where each distinct value occurs first; they lie in [0, bound)."""
+    count = len(values)
+    first = np.full(bound, count)
+    first[values[::-1]] = np.arange(count - 1, -1, -1)  # the last one written stays
+    return first[first < count]
 
 
 def _sums(clicks: Sequence[Click], group_of: Integers, size: int) -> Integers:

@@ -183,20 +183,29 @@ def _unfit_reason(value: bytes | None, max_event_bytes: int) -> str:
     return f"value: {len(value)} bytes, at most {max_event_bytes} allowed"
 
 
+_were_odd = False
+"""Whether the values read last ended with the slower reading: it goes first sooner then."""
+
+
 def _read(values: Sequence[bytes]) -> tuple[list[Click], dict[int, str]]:
-    """Parse values, the quick way where it will; return the events, and by index who is none."""
+    """Parse values, the quick way where it will; return the events, and by index who is none.
+
+    What the values before were like decides which way goes first, and nothing else.
+    """
+    global _were_odd
     clicks: list[Click] = []
     broken: dict[int, str] = {}
     rest = iter(values)
-    way, odd = _plainly, 0
+    way, odd, patience = _plainly, 0, 0 if _were_odd else ODD_EVENTS
     while True:
         try:
             clicks.extend(way(rest))
         except (msgspec.DecodeError, UnicodeDecodeError, orjson.JSONDecodeError):
             odd += _read_one(values, clicks, broken)
-            if odd > ODD_EVENTS and 2 * odd > len(clicks):
+            if odd > patience and 2 * odd > len(clicks):
                 way = _after_orjson
         else:
+            _were_odd = way is _after_orjson
             return clicks, broken
 
 

@@ -46,7 +46,7 @@ class Loop:
     """One member's reading and counting; used from one thread.
 
     Attributes:
-        changed: Set after each applied batch, so that closing looks at once.
+        changed: Set when a bucket may have come due, so that closing looks at once.
         positions: Next offset per owned partition, as stored in Redis.
         limit: Refuses batches with too many dead letters.
     """
@@ -99,7 +99,7 @@ class Loop:
             self.last_record_at = self.monotonic()
             metrics.POLL_RECORDS.observe(sum(map(len, polled.values())))
         is_due = self._idleness.is_due()
-        # Asking the client for a position costs as much as many records: not while there are some.
+        # Quiet partitions are looked after now and then: not at every poll while there are records.
         if is_due or not polled:
             self._skip_control_records(progress, set(polled) | moved)
         if is_due:
@@ -214,7 +214,8 @@ class Loop:
                 if partition in self._seen:
                     self._seen[partition].add(piece.batch.event_ids)
                 self._forget_sent(partition, piece.batch.next_offset)
-                self.changed.set()
+                if _passes_border(piece.batch, self.settings.bucket_ms):
+                    self.changed.set()
                 return True
             if outcome.kind == "refused":
                 piece, _ = move_refused(
@@ -327,3 +328,12 @@ class Loop:
         if not owned or set(self.positions) != owned:
             return False
         return self.source.end_offsets(set(owned)) == self.positions
+
+
+def _passes_border(batch: Batch, bucket_ms: int) -> bool:
+    """Say whether a batch brings its partition's watermark into another bucket.
+
+    Only then can one have come due, but for idle partitions: closing looks by itself for these.
+    """
+    before, after = batch.watermark_before_ms, batch.watermark_ms
+    return after is not None and (before is None or after // bucket_ms > before // bucket_ms)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 FORECAST_DECIMALS: Final = 4
 """Decimals of published forecasts, clicks."""
 
+_GAP: Final = "\0"
+"""Where a genre's own text comes; JSON holds no such character."""
+
 
 def is_published_as(sealed: Sealed, record: BucketRecord) -> bool:
     """Say whether a sealed bucket is the one of a journal record, to the last count.
@@ -48,41 +51,46 @@ def forecast_messages(
     emitted_at: int,
 ) -> Iterator[tuple[str, bytes]]:
     """Yield (genre, GenreForecast JSON) of every genre known by the bucket."""
-    template = _horizon_template(sealed.bucket_ms, settings)
+    pieces = _pieces_of_message(sealed.bucket_ms, settings, forecaster.version, emitted_at)
     numbers = np.concatenate([forecasts.mean[:, :, None], forecasts.quantiles], axis=2)
     observed = sealed.cells[:, 0].tolist()
     known = np.flatnonzero(sealed.is_known)
     for g, texts in zip(known.tolist(), _number_texts(numbers[known]), strict=True):
-        yield (
-            sealed.genres[g],
-            orjson.dumps(
-                {
-                    "schema_version": SCHEMA_VERSION,
-                    "genre": sealed.genres[g],
-                    "bucket_start": sealed.bucket_ms,
-                    "bucket_seconds": settings.bucket_seconds,
-                    "observed_clicks": observed[g],
-                    "model_version": forecaster.version,
-                    "kind": forecasts.kind_of(g, forecaster.kind),
-                    "horizon": orjson.Fragment(template % texts),
-                    "emitted_at": emitted_at,
-                }
-            ),
-        )
+        genre, kind = sealed.genres[g], forecasts.kind_of(g, forecaster.kind)
+        pieces[1::2] = (orjson.dumps(genre).decode(), str(observed[g]), kind, *texts)
+        yield genre, "".join(pieces).encode()
 
 
-def _horizon_template(bucket_ms: int, settings: Settings) -> str:
-    """Return the JSON of a horizon with `%s` for each number: all genres differ in these alone.
+def _pieces_of_message(
+    bucket_ms: int, settings: Settings, version: str, emitted_at: int
+) -> list[str]:
+    """Return a message's JSON in pieces: every second one is what genres differ in.
 
-    Filled in, it takes a third of the time that a dictionary per step does.
+    One list for all genres, filled in and joined: no object per number or step.
     """
-    quantiles = ",".join(f'"{name}":%s' for name in settings.quantile_names)
-    starts = (bucket_ms + step * settings.bucket_ms for step in range(1, settings.horizon + 1))
-    steps = (
-        f'{{"step":{step},"start":{start},"mean":%s,"quantiles":{{{quantiles}}}}}'
-        for step, start in enumerate(starts, 1)
-    )
-    return f"[{','.join(steps)}]"
+    fields = {
+        "schema_version": SCHEMA_VERSION,
+        "genre": orjson.Fragment(_GAP),
+        "bucket_start": bucket_ms,
+        "bucket_seconds": settings.bucket_seconds,
+        "observed_clicks": orjson.Fragment(_GAP),
+        "model_version": version,
+        "kind": orjson.Fragment(f'"{_GAP}"'),
+        "horizon": [
+            {
+                "step": step,
+                "start": bucket_ms + step * settings.bucket_ms,
+                "mean": orjson.Fragment(_GAP),
+                "quantiles": {name: orjson.Fragment(_GAP) for name in settings.quantile_names},
+            }
+            for step in range(1, settings.horizon + 1)
+        ],
+        "emitted_at": emitted_at,
+    }
+    constant = orjson.dumps(fields).decode().split(_GAP)
+    pieces = [""] * (2 * len(constant) - 1)
+    pieces[::2] = constant
+    return pieces
 
 
 def _number_texts(numbers: "NDArray[np.float32]") -> Iterator[tuple[str, ...]]:

@@ -46,8 +46,7 @@ class Baseline:
 
     def advance(self, state: Float32, window: Window) -> tuple[Float32, Forecasts]:
         """See `Forecaster.advance`."""
-        initial = self.initial_state(window.genre_count)
-        usable, reset_genres = mend_state(state, initial, window, LARGEST_SCALE)
+        usable, reset_genres = mend_state(self, state, window, LARGEST_SCALE)
         row = len(window) - 1
         observed = observe(window.past(), row, row + 1, scales=usable, horizon=self.horizon)
         mean, quantiles = reference_quantiles(observed, self.quantiles)

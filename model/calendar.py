@@ -54,10 +54,14 @@ NO_HOLIDAYS: Final = Calendar()
 
 def calendar_waves(starts_ms: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return the waves at bucket starts `(...,)` epoch ms, `(..., len(CALENDAR))` float32."""
-    waves = []
+    waves = np.empty((*starts_ms.shape, len(CALENDAR)))
+    column = 0
     for _, period, origin, count in _HARMONICS:
         # Reduced as whole numbers first: epoch milliseconds are too long for float32.
         turn = 2.0 * np.pi * ((starts_ms - origin) % period) / period
-        for harmonic in range(1, count + 1):
-            waves += [np.sin(harmonic * turn), np.cos(harmonic * turn)]
-    return np.stack(waves, axis=-1).astype(np.float32)
+        turns = turn[..., None] * np.arange(1, count + 1)
+        stop = column + 2 * count
+        np.sin(turns, out=waves[..., column:stop:2])
+        np.cos(turns, out=waves[..., column + 1 : stop : 2])
+        column = stop
+    return waves.astype(np.float32)

@@ -103,7 +103,6 @@ def build_step_features(past: Past, first: int, stop: int, observed: Observed) -
     ahead = np.arange(1, horizon + 1)
     starts = past.starts_ms[first:stop, None] + ahead * past.bucket_ms
     starts = past.calendar.like_ms(starts)
-    shape = (stop - first, genre_count, horizon)
     week, day = (known[:, :, 1:, None] for known in (observed.week, observed.day))
     clicks_behind = observed.normal.support[:, :, 1:] * (scales[:, :, SLOW, None] + _HALF_CLICK)
     parts = [
@@ -115,12 +114,17 @@ def build_step_features(past: Past, first: int, stop: int, observed: Observed) -
         np.where(week >= 0, _log_ratio(week, base), 0.0),
         np.where(day >= 0, _log_ratio(day, base), 0.0),
         week >= 0,
-        np.broadcast_to(np.log(ahead)[:, None] / 2.0, (*shape, 1)),
-        np.broadcast_to((ahead * past.bucket_ms / DAY_MS)[:, None], (*shape, 1)),
-        np.broadcast_to(calendar_waves(starts)[:, None], (*shape, len(CALENDAR))),
+        np.log(ahead)[:, None] / 2.0,
+        (ahead * past.bucket_ms / DAY_MS)[:, None],
+        calendar_waves(starts)[:, None],
     ]
-    whole: Float32 = np.concatenate([np.asarray(part, np.float32) for part in parts], axis=3)
-    return whole.clip(-_LIMIT, _LIMIT)
+    # Written in place, each spread over the genres where it is the same for all.
+    whole = np.empty((stop - first, genre_count, horizon, len(STEP_FEATURES)), np.float32)
+    column = 0
+    for part in parts:
+        whole[..., column : column + part.shape[-1]] = part
+        column += part.shape[-1]
+    return np.clip(whole, -_LIMIT, _LIMIT, out=whole)
 
 
 def noise_unit(observed: Observed) -> Float32:

@@ -127,20 +127,23 @@ def settle(
 
 
 def mend_state(
-    state: Float32, initial: Float32, window: Window, largest: float
+    forecaster: Forecaster, state: Float32, window: Window, largest: float
 ) -> tuple[Float32, tuple[int, ...]]:
     """Return `state` with unusable rows (not finite, or beyond `largest`) begun anew, and which.
 
     Raises:
-        ValueError: When the window is empty or `state` has another shape than `initial`.
+        ValueError: When the window is empty or `state` is not one of `forecaster` and the window.
     """
     if not len(window):
         raise ValueError("the window is empty: there is no bucket to advance by")
-    if state.shape != initial.shape:
-        raise ValueError(f"state has shape {state.shape}, expected {initial.shape}")
+    expected = (window.genre_count, forecaster.state_width)
+    if state.shape != expected:
+        raise ValueError(f"state has shape {state.shape}, expected {expected}")
+    # Two passes without a copy tell for nearly every bucket; NaN fails both.
+    if not state.size or (state.min() >= -largest and state.max() <= largest):
+        return state, ()
     with np.errstate(invalid="ignore"):
         usable: NDArray[np.bool_] = np.all(np.abs(state) <= largest, axis=1)
-    if bool(np.all(usable)):
-        return state, ()
+    initial = forecaster.initial_state(window.genre_count)
     mended = np.where(usable.reshape(-1, 1), state, initial)
     return mended, tuple(int(row) for row in np.flatnonzero(~usable))

@@ -93,7 +93,7 @@ class LiveForecaster:
 
     def advance(self, state: Float32, window: Window) -> tuple[Float32, Forecasts]:
         """See `Forecaster.advance`: score what was forecast of this bucket, learn, forecast."""
-        usable, broken = self._mended(state, window)
+        usable, broken = mend_state(self, state, window, LARGEST_NUMBER)
         stepped, raw = usable.copy(), list[Forecasts]()
         for source, columns in self._columns():
             part = np.ascontiguousarray(usable[:, columns])
@@ -149,15 +149,6 @@ class LiveForecaster:
             columns.append((source, slice(first, first + source.state_width)))
             first += source.state_width
         return columns
-
-    def _mended(self, state: Float32, window: Window) -> tuple[Float32, tuple[int, ...]]:
-        is_usable = state.shape == (window.genre_count, self.state_width) and bool(len(window))
-        # Two passes without a copy tell for nearly every bucket; NaN fails both.
-        if is_usable and state.size:
-            is_usable = state.min() >= -LARGEST_NUMBER and state.max() <= LARGEST_NUMBER
-        if is_usable:
-            return state, ()
-        return mend_state(state, self.initial_state(window.genre_count), window, LARGEST_NUMBER)
 
     def _score(self, book: Book, window: Window, bucket: int) -> None:
         """Hold the bucket that closed against every forecast of it; the factors learn from it."""

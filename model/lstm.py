@@ -40,6 +40,7 @@ class LstmForecaster:
         self.network = network_of(artifact)
         self.state_width = SCALE_COUNT + self.network.shape.memory_width
         self._levels = level_weights(manifest.quantiles, quantiles)
+        self._has_levels = manifest.quantiles == quantiles
         check_golden(self.network, artifact)
         # Traced and run once here, so that the first bucket is not the slow one.
         self.network.warm(
@@ -56,8 +57,7 @@ class LstmForecaster:
 
     def advance(self, state: Float32, window: Window) -> tuple[Float32, Forecasts]:
         """See `Forecaster.advance`."""
-        initial = self.initial_state(window.genre_count)
-        usable, reset_genres = mend_state(state, initial, window, LARGEST_SCALE)
+        usable, reset_genres = mend_state(self, state, window, LARGEST_SCALE)
         past, row = window.past(), len(window) - 1
         scales, memory = usable[:, :SCALE_COUNT], usable[:, SCALE_COUNT:]
         observed = observe(past, row, row + 1, scales=scales, horizon=self.horizon)
@@ -69,9 +69,14 @@ class LstmForecaster:
             noise_unit(observed)[0],
         )
         stepped = np.concatenate([observed.last, after], axis=1)
-        present = observed.present[0][:, None]
-        forecasts = settle(mean, quantiles @ self._levels, reset_genres)
-        return np.where(present, stepped, initial), forecasts
+        is_absent = ~observed.present[0]
+        if is_absent.any():
+            stepped[is_absent] = self.initial_state(int(is_absent.sum()))
+        return stepped, settle(mean, self._at_levels(quantiles), reset_genres)
+
+    def _at_levels(self, quantiles: Float32) -> Float32:
+        """Return the network's quantiles `(G, H, Q)` at the levels that are wanted."""
+        return quantiles if self._has_levels else quantiles @ self._levels
 
     def warm(self, window: Window) -> Float32:
         """See `Forecaster.warm`."""

@@ -200,12 +200,17 @@ class Network:
             step_features: `(..., H, K)`.
         """
         head = self._head
+        lead = tf.shape(step_features)[:-1]
+        # Products of matrices, reshaped by hand: `tensordot` finds out its shapes at every call.
+        flat = tf.reshape(step_features, [-1, self.shape.step_feature_count])
+        known = tf.matmul(flat, head["head_step_kernel"])
+        known = tf.reshape(known, tf.concat([lead, [HEAD_UNITS]], 0))
         # What the LSTM says is the same for all steps: multiplied once.
         said = tf.matmul(hidden, head["head_kernel"])[..., None, :]
-        known = tf.tensordot(step_features, head["head_step_kernel"], 1)
         inner = tf.nn.silu(said + known + head["head_bias"])
-        out = tf.tensordot(inner, head["out_kernel"], 1)
-        return out + tf.tensordot(step_features, head["out_step_kernel"], 1) + head["out_bias"]
+        out = tf.matmul(tf.reshape(inner, [-1, HEAD_UNITS]), head["out_kernel"])
+        out = out + tf.matmul(flat, head["out_step_kernel"]) + head["out_bias"]
+        return tf.reshape(out, tf.concat([lead, [self.shape.output_count]], 0))
 
     def decode(self, raw: Any, reference: Any, unit: Any) -> tuple[Any, Any]:  # noqa: ANN401
         """Turn raw outputs `(..., H, outputs)` into mean `(..., H)` and quantiles `(..., H, Q)`.

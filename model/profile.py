@@ -91,9 +91,9 @@ def day_means(profile: Float32) -> Float32:
 
 def known_mean(values: Float32) -> Float32:
     """Return the mean over axis 1 of what is known; `UNKNOWN` where nothing is."""
-    known = values >= 0.0
-    count = known.sum(axis=1)
-    total = np.where(known, values, 0.0).sum(axis=1)
+    count = np.count_nonzero(values >= 0.0, axis=1)
+    # What is unknown is negative: it adds 0.
+    total = np.maximum(values, np.float32(0.0)).sum(axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), UNKNOWN).astype(np.float32)
 
 

@@ -119,7 +119,8 @@ def observe(past: Past, first: int, stop: int, *, scales: Float32, horizon: int)
         starts_ms = past.calendar.like_ms(past.starts_ms[first + row] + ahead_ms)
         start_ms = int(starts_ms[0])
         stepped = _step(scales, clicks[row], normal, row, start_ms, past.bucket_ms)
-        scales = np.where(present[row][:, None], stepped, scales)
+        is_whole = bool(present[row].all())
+        scales = stepped if is_whole else np.where(present[row][:, None], stepped, scales)
         path[row] = scales[:, :LEVEL_COUNT]
         if (start_ms + past.bucket_ms) // HOUR_MS != start_ms // HOUR_MS:
             days = day_means(scales[:, LEVEL_COUNT:])

@@ -165,17 +165,13 @@ def lagged(past: Past, first: int, stop: int, horizon: int) -> Lagged:
     the genre was there.
     """
     half = smoothing_half_width(past.bucket_ms)
-    day = buckets_per_day(past.bucket_ms)
     targets = range(first + 1, stop + horizon)
     shape = (stop - first, past.prefix.shape[1], horizon, len(LAG_DAYS))
     mean, known = np.zeros(shape, np.float32), np.zeros(shape, bool)
-    steps = np.arange(1, horizon + 1)
-    for position, days in enumerate(LAG_DAYS):
-        lag = day * days
-        usable = (steps + half <= lag) & (lag < past.reach + steps - half)
+    for position, lag, usable in _usable_steps(horizon, past.bucket_ms, past.reach):
         # Targets from here on have a stretch that reaches past the rows there are.
         last = min(targets.stop, len(past.prefix) - 1 + lag - half)
-        if not usable.any() or last <= targets.start:
+        if last <= targets.start:
             continue
         rows, there, values = _stretch_mean(past, range(targets.start, last), lag, half)
         column = np.zeros((len(targets), shape[1]), np.float32)
@@ -186,3 +182,15 @@ def lagged(past: Past, first: int, stop: int, horizon: int) -> Lagged:
         known[:, :, :, position] = windows(column_known, horizon, axis=0) & usable
         mean[:, :, :, position] = windows(column, horizon, axis=0) * usable
     return Lagged(mean, known)
+
+
+@lru_cache(maxsize=64)
+def _usable_steps(
+    horizon: int, bucket_ms: int, reach: int
+) -> tuple[tuple[int, int, NDArray[np.bool_]], ...]:
+    """Return the lags that any step can use: position in LAG_DAYS, buckets, which steps `(H,)`."""
+    half, day = smoothing_half_width(bucket_ms), buckets_per_day(bucket_ms)
+    steps = np.arange(1, horizon + 1)
+    lags = ((position, day * days) for position, days in enumerate(LAG_DAYS))
+    found = ((p, lag, (steps + half <= lag) & (lag < reach + steps - half)) for p, lag in lags)
+    return tuple((p, lag, usable) for p, lag, usable in found if usable.any())

@@ -54,6 +54,13 @@ def test_calm_repeats_still_leave_a_tolerance_of_five_percent() -> None:
     assert one.verdict == "same"
 
 
+def test_a_ratio_stored_from_too_few_repeats_is_told_and_fails_nothing() -> None:
+    few = {"ingest.bare": Stored(1.0, 0.1, 4, "higher")}
+    (one,) = compare(ratio(0.5), few)
+    assert one.verdict == "worse"
+    assert is_fine([one])
+
+
 def test_a_new_ratio_is_told_and_fails_nothing() -> None:
     compared = compare(ratio(1.0, key="step.window_20"), {})
     assert [one.verdict for one in compared] == ["new"]

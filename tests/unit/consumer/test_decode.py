@@ -111,6 +111,19 @@ def test_fields_of_a_producers_own_are_looked_at_however_many_have_them(spoiled:
     assert decoded.events[160].user_id == "u1"
 
 
+def test_values_read_before_change_which_way_goes_first_but_no_result() -> None:
+    values = [record(), *(value for value, _ in HOSTILE.values()), record(other=1), record()]
+    plain, odd = [record()] * 100, [record(other=1)] * 100
+    found = []
+    for before in (plain, odd):
+        decode_values(before, LIMIT)
+        found.append(decode_values(values, LIMIT))
+    after_plain, after_odd = found
+    assert list(after_odd.events) == list(after_plain.events)
+    assert list(after_odd.positions) == list(after_plain.positions)
+    assert after_odd.refused == after_plain.refused
+
+
 def test_genres_are_normalised_and_duplicates_dropped() -> None:
     decoded = decode_values([record(genres=[" Crime", "CRIME ", "Cafe\u0301", "Caf\u00e9"])], LIMIT)
     assert decoded.events[0].genres == ("crime", "caf\u00e9")

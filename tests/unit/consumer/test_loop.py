@@ -292,6 +292,19 @@ def test_offsets_are_committed_to_kafka_now_and_then_for_lag_tools(world: World)
     assert world.log.committed == {0: 1}
 
 
+def test_closing_is_woken_when_a_watermark_enters_another_bucket_and_not_at_every_batch(
+    world: World,
+) -> None:
+    world.step()
+    is_woken = {}
+    for second in (4, 9, 13, 14):  # the watermark is 3 s behind: 1, 6, 10, 11
+        world.loop.changed.clear()
+        world.log.write(0, click(1000 * second))
+        assert world.step() == 1
+        is_woken[second] = world.loop.changed.is_set()
+    assert is_woken == {4: True, 9: False, 13: True, 14: False}
+
+
 def test_what_goes_aside_of_a_poll_is_written_before_any_offset_moves() -> None:
     world = make_world(0, 1)
     world.step()
