@@ -29,7 +29,7 @@ def genrecast(*arguments: object) -> subprocess.CompletedProcess[str]:
         (["consume", "--bucket-seconds", "7"], "GENRECAST_BUCKET_SECONDS: must divide a day"),
         (["consume", "--quantiles", "0.9 0.1"], "GENRECAST_QUANTILES: must be ascending"),
         (["consume", "--app", "a b"], "GENRECAST_APP"),
-        (["consume", "--topic-late", "clicks"], "six topic_* settings must differ"),
+        (["consume", "--topic-late", "clicks"], "seven topic_* settings must differ"),
         (["consume", "--kafka-bootstrap", "local host:x"], "GENRECAST_KAFKA_BOOTSTRAP: must be"),
         (["feed", "--kafka-bootstrap", "kafka"], "GENRECAST_KAFKA_BOOTSTRAP: must be host:port"),
         (["status", "--redis-url", "http://x"], "GENRECAST_REDIS_URL: must begin with redis://"),
