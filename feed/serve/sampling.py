@@ -1,13 +1,15 @@
-"""The pipeline, sampled on a thread of its own: never per request."""
+"""The pipeline and its alerts, sampled on a thread of its own: never per request."""
 
 import asyncio
 import logging
 import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
 from contracts.settings import Settings
+from feed.serve.alerts import AlertTail
 from feed.serve.dead_letters import DeadLetterTail
 from feed.serve.service import Sample, Service
 from feed.status import Status, read_status
@@ -38,7 +40,7 @@ class Rate:
 
 
 class Sampler:
-    """Looks at Redis and at the dead letters every few seconds."""
+    """Looks at Redis, the dead letters and the alerts every few seconds."""
 
     def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
         self._service = service
@@ -69,13 +71,17 @@ class Sampler:
             raise
 
     def _run(self) -> None:
-        with DeadLetterTail(self._settings) as tail:
+        with (
+            closing(DeadLetterTail(self._settings)) as dead_letters,
+            closing(AlertTail(self._settings)) as alerts,
+        ):
             while not self._stop.is_set():
                 status, problem = self._read_status()
                 rate = self._rate.take(status, time.monotonic()) if status else None
-                sample = Sample(status, rate, tail.look())
+                sample = Sample(status, rate, dead_letters.look())
                 try:
                     self._loop.call_soon_threadsafe(self._show, sample, problem)
+                    self._loop.call_soon_threadsafe(self._service.add_alerts, alerts.look())
                 except RuntimeError:  # the loop has ended meanwhile
                     return
                 self._stop.wait(SAMPLE_SECONDS)
