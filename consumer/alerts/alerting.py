@@ -10,6 +10,7 @@ from consumer.alerts.fold import Turn, advance
 from consumer.alerts.rules import Levels, Rules
 from consumer.alerts.watch import Watch
 from consumer.alerts.wording import alert_messages
+from consumer.errors import InvariantError
 from contracts.alerts import SLOTS
 from contracts.forecasts import BucketRecord
 from contracts.settings import Settings
@@ -43,7 +44,7 @@ class Alerting:
     of the bucket that it followed from.
 
     Raises:
-        ValueError: The file of thresholds can't be read, or is wrong.
+        InvariantError: The file of thresholds can't be read, or is wrong.
     """
 
     settings: Settings
@@ -53,7 +54,11 @@ class Alerting:
     _turn: Turn | None = None
 
     def __post_init__(self) -> None:
-        self.rules = Rules.of(self.settings)
+        try:
+            self.rules = Rules.of(self.settings)
+        except ValueError as error:
+            # The command has read it before: it was changed since.
+            raise InvariantError(f"GENRECAST_ALERT_THRESHOLDS: {error}") from error
 
     def resume(self, tail: BucketRecord | None) -> None:
         """Stand where the journal's last record says."""

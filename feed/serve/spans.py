@@ -125,9 +125,16 @@ def sum_quantiles(
         shares: `(H,)` how much of each step's bucket is in the sum, 0 to 1.
         correlation: `(H, H)` see `correlations`.
     """
-    total = np.zeros(PATHS)
     last = int(np.flatnonzero(shares)[-1]) + 1 if shares.any() else 0
-    scores = draw_scores(correlation[:last, :last])
+    drawn = draw_scores(correlation[:last, :last])
+    return quantiles_of_paths(quantiles, levels, shares, drawn)
+
+
+def quantiles_of_paths(
+    quantiles: Float64, levels: Float64, shares: Float64, scores: Float64
+) -> Float64:
+    """Return `(Q,)` quantiles of the sums along paths of normal scores `(PATHS, H)`."""
+    total = np.zeros(PATHS)
     for step in np.flatnonzero(shares).tolist():
         total += shares[step] * values_at(quantiles[step], levels, scores[:, step])
     chances = np.interp(levels, _GRID, _CHANCE)

@@ -30,6 +30,13 @@ def genrecast(*arguments: object) -> subprocess.CompletedProcess[str]:
         (["consume", "--quantiles", "0.9 0.1"], "GENRECAST_QUANTILES: must be ascending"),
         (["consume", "--app", "a b"], "GENRECAST_APP"),
         (["consume", "--topic-late", "clicks"], "seven topic_* settings must differ"),
+        (["consume", "--alerts", "thresholds"], "alerts = thresholds takes a file"),
+        (["consume", "--alerts", "all", "--quantiles", "0.5"], "alerts = all takes two quantiles"),
+        (["consume", "--alert-raise-buckets", "9"], "must be at most alert_raise_of"),
+        (
+            ["consume", "--alerts", "all", "--alert-thresholds", "/nowhere.toml"],
+            "GENRECAST_ALERT_THRESHOLDS: cannot read /nowhere.toml",
+        ),
         (["consume", "--kafka-bootstrap", "local host:x"], "GENRECAST_KAFKA_BOOTSTRAP: must be"),
         (["feed", "--kafka-bootstrap", "kafka"], "GENRECAST_KAFKA_BOOTSTRAP: must be host:port"),
         (["status", "--redis-url", "http://x"], "GENRECAST_REDIS_URL: must begin with redis://"),

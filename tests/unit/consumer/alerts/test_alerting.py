@@ -7,6 +7,7 @@ import pytest
 
 from consumer.alerts.alerting import Alerting
 from consumer.alerts.watch import Watch
+from consumer.errors import InvariantError
 from tests.unit.consumer.alerts.making import BUCKET_MS, World, alert_settings, told
 
 CALM, HIGH, LOW = 4, 9, 1
@@ -179,5 +180,5 @@ def test_a_level_that_is_taken_away_clears_its_alert(tmp_path: Path) -> None:
 
 def test_a_file_that_is_wrong_is_named(tmp_path: Path) -> None:
     settings = alert_settings(alert_thresholds=tmp_path / "none.toml")
-    with pytest.raises(ValueError, match=r"cannot read .*none\.toml: No such file"):
+    with pytest.raises(InvariantError, match=r"cannot read .*none\.toml: No such file"):
         Alerting(settings)
