@@ -1,7 +1,8 @@
 """Are intervals of sums over several steps calibrated? The service's way beside simpler ones.
 
-The shipped model runs bucket by bucket over recorded and simulated counts; at every few origins the
-next 2, 6 and 12 buckets are summed as `/v1/inventory` does, by what was known then.
+The shipped model (`--baseline`: the baseline, calibrated as live) runs bucket by bucket over
+recorded and simulated counts. At every few origins the next 2, 6 and 12 buckets are summed as
+`/v1/inventory` does, by what was known then.
 Prints the share of sums inside their 80 % interval, and the weighted quantile loss of the sums;
 and how many alerts of intervals the same forecasts raise, beside what chance alone would.
 """
@@ -27,9 +28,11 @@ from feed.serve.spans import (
     scores_of,
 )
 from model.backtest import BacktestPlan, roll
+from model.baseline import Baseline
+from model.forecaster import Forecaster
 from model.history import History
 from model.loading import load_history
-from model.registry import load_live_forecaster
+from model.registry import live, load_live_forecaster
 from model.synthetic import simulate_history
 
 Float64 = NDArray[np.float64]
@@ -147,9 +150,8 @@ class Forecast:
     came: Float64
 
     @classmethod
-    def of(cls, history: History, settings: Settings) -> "Forecast":
-        """Run the shipped model, bucket by bucket."""
-        forecaster, _ = load_live_forecaster(settings)
+    def of(cls, history: History, forecaster: Forecaster) -> "Forecast":
+        """Run a model, bucket by bucket."""
         found = list(roll(history, forecaster, BacktestPlan(first_row=WARM // 2)))
         rows = np.array([o.row for o in found], np.int64)
         ahead = rows[:, None] + np.arange(1, HORIZON + 1)
@@ -206,14 +208,16 @@ def count_raised(genres: list[list[bool]], debounce: Debounce) -> int:
     return raised
 
 
-def main(kinds: list[str]) -> None:
+def main(kinds: list[str], *, is_baseline: bool) -> None:
     """Judge all, and print two tables."""
     spans = " | ".join(f"{span} buckets" for span in SPANS)
     print(f"| counts | sums by | {spans} | sums |\n|---|---|{'--:|' * (len(SPANS) + 1)}")
     alerts = []
     for name, history in (found for kind in kinds for found in histories(kind)):
         settings = Settings(bucket_seconds=history.bucket_seconds, horizon=HORIZON)
-        said = Forecast.of(history, settings)
+        baseline = live(Baseline(HORIZON, settings.quantiles))
+        forecaster = baseline if is_baseline else load_live_forecaster(settings)[0]
+        said = Forecast.of(history, forecaster)
         tallies = judge(history, said, settings)
         for way in (ADDED, *WAYS):
             cells = [
@@ -228,4 +232,5 @@ def main(kinds: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["recorded", "simulated"])
+    chosen = [word for word in sys.argv[1:] if word != "--baseline"]
+    main(chosen or ["recorded", "simulated"], is_baseline="--baseline" in sys.argv)
