@@ -42,6 +42,7 @@ def consume(settings: Settings, *, create_topics: bool, until_idle: float | None
       genrecast consume --until-idle 10 --bucket-seconds 3600
       GENRECAST_KAFKA_BOOTSTRAP=kafka:9092 genrecast consume --health-port 8080
     """  # noqa: D301 (click reads the control character)
+    from consumer.alerts.rules import Rules
     from consumer.service import FATAL, Service
     from consumer.tracing import open_traces
     from model.artifact import ModelRefusedError
@@ -52,6 +53,10 @@ def consume(settings: Settings, *, create_topics: bool, until_idle: float | None
         check_chosen_model(settings)
     except ModelRefusedError as error:
         raise ConfigurationError(f"GENRECAST_MODEL_DIR: {error}") from None
+    try:
+        Rules.of(settings)
+    except ValueError as error:
+        raise ConfigurationError(f"GENRECAST_ALERT_THRESHOLDS: {error}") from None
     stop = threading.Event()
 
     def on_signal(number: int, _frame: FrameType | None) -> None:

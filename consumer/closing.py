@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from consumer import metrics
+from consumer.alerts.alerting import Alerting
 from consumer.errors import InvariantError
 from consumer.judge import Judge
 from consumer.lineup import ChampionRefusedError, Lineup
@@ -35,7 +36,11 @@ class PublisherPort(Protocol):
     """The transactional side of Kafka."""
 
     def publish(
-        self, bucket_ms: int, forecasts: Iterator[tuple[str, bytes]], journal: bytes
+        self,
+        bucket_ms: int,
+        forecasts: Iterator[tuple[str, bytes]],
+        journal: bytes,
+        alerts: Sequence[tuple[str, bytes]],
     ) -> None:
         """Write a bucket, all or nothing."""
         ...
@@ -83,6 +88,7 @@ class Closer:
         self._partition_count = partition_count
         self._lineup = lineup
         self._judge = judge or Judge(lineup)
+        self._alerting = Alerting(lineup.settings)
         self._traces = traces
         self._wall_ms = wall_ms
         self._publisher: PublisherPort | None = None
@@ -172,10 +178,12 @@ class Closer:
         self._genres = sealed.genres
         emitted_at, forecaster = self._wall_ms(), lineup.champion.forecaster
         messages = forecast_messages(sealed, forecasts, self._settings, forecaster, emitted_at)
-        journal = journal_record(sealed, self._settings, forecaster.version, emitted_at)
+        told = self._alerting.see(sealed, forecasts, emitted_at)
+        journal = journal_record(sealed, self._settings, forecaster.version, emitted_at, told.state)
         with stages.stage("transaction"), metrics.TRANSACTION_SECONDS.time():
-            self._publisher.publish(sealed.bucket_ms, messages, journal)
+            self._publisher.publish(sealed.bucket_ms, messages, journal, told.messages)
         metrics.BUCKETS.inc()
+        self._alerting.count()
         self._published_ms = sealed.bucket_ms
         with stages.stage("commit"):
             is_kept = self._commit(sealed, forecaster.version)
@@ -248,6 +256,7 @@ class Closer:
         # and is fenced by now would find Redis ahead of it.
         published = self._store.read_progress().published_ms
         tail = self._journal.read_tail()
+        self._alerting.resume(tail)
         journaled = tail.bucket_start if tail else None
         if published == journaled:
             return journaled

@@ -1,7 +1,7 @@
 """What is published of a bucket: a forecast per genre, and the journal's record."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import orjson
@@ -102,9 +102,13 @@ def _number_texts(numbers: "NDArray[np.float32]") -> Iterator[tuple[str, ...]]:
 
 
 def journal_record(
-    sealed: Sealed, settings: Settings, model_version: str, emitted_at: int
+    sealed: Sealed,
+    settings: Settings,
+    model_version: str,
+    emitted_at: int,
+    alerts: dict[str, Any] | None = None,
 ) -> bytes:
-    """Return the bucket's BucketRecord as JSON."""
+    """Return the bucket's BucketRecord as JSON, with where alerts stand if there are any."""
     counts, first = _known_counts(sealed)
     return orjson.dumps(
         {
@@ -121,5 +125,7 @@ def journal_record(
             "is_reset": sealed.is_reset,
             "model_version": model_version,
             "emitted_at": emitted_at,
-        }
+            **({} if alerts is None else {"alerts": alerts}),
+        },
+        option=orjson.OPT_SERIALIZE_NUMPY,
     )

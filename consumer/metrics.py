@@ -64,6 +64,8 @@ AUTO_PROMOTIONS: Final = counter("genrecast_auto_promotions_total")
 MODELS_REFUSED: Final = counter("genrecast_models_refused_total")
 DRIFT: Final = gauge("genrecast_drift_ratio")
 DRIFTS: Final = counter("genrecast_drifts_total")
+ALERTS_RAISED: Final = counter("genrecast_alerts_raised_total")
+ALERTS_OPEN: Final = gauge("genrecast_alerts_open")
 
 PLACES: Final = ("counted", "late", "dead_letters", "duplicates", "skipped", "lost")
 """Where a batch's records can be, as `state.store.Batch` names it."""
@@ -200,9 +202,19 @@ def show_models(running: "Mapping[str, Running]") -> None:
     DRIFT.set((drift.sum - drift.lowest) / DRIFT_THRESHOLD if drift else 0.0)
 
 
+def show_alerts(*, raised: Iterable[tuple[str, int]], are_open: Iterable[tuple[str, int]]) -> None:
+    """Count alerts that a bucket raised, by kind, and show how many are open."""
+    for kind, count in raised:
+        ALERTS_RAISED.labels(kind).inc(count)
+    totals: Counter[str] = Counter()
+    for kind, count in are_open:
+        totals[kind] += count
+    show_series(ALERTS_OPEN, {(kind,): count for kind, count in totals.items()})
+
+
 def forget_models() -> None:
-    """Show no model: this member is no longer the forecaster."""
-    for series in (STEP_ROLLING, GENRE_ROLLING, MODEL, MODEL_ROLLING, SHADOW_WQL):
+    """Show no model and no alert: this member is no longer the forecaster."""
+    for series in (STEP_ROLLING, GENRE_ROLLING, MODEL, MODEL_ROLLING, SHADOW_WQL, ALERTS_OPEN):
         show_series(series, {})
 
 

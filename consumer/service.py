@@ -265,14 +265,24 @@ class Service:
         """Close, forecast and publish while this member owns partition 0."""
         settings, store = self.settings, RedisStore.connect(self.settings)
         models = RedisModels.connect(settings)
-        closer = Closer(
-            store=store,
-            journal=Journal(settings),
-            open_publisher=lambda: Publisher(settings),
-            partition_count=PartitionCount(topics, settings.topic_clicks),
-            lineup=Lineup(settings=settings, load_built_in=_load_settled, models=models),
-            traces=self.traces,
-        )
+        try:
+            closer = Closer(
+                store=store,
+                journal=Journal(settings),
+                open_publisher=lambda: Publisher(settings),
+                partition_count=PartitionCount(topics, settings.topic_clicks),
+                lineup=Lineup(settings=settings, load_built_in=_load_settled, models=models),
+                traces=self.traces,
+            )
+            self._close_with(closer)
+        except Exception as error:  # noqa: BLE001 (handed to the main thread, which raises it)
+            self._fatal.append(error)
+            self.stop.set()
+        finally:
+            store.close()
+            models.close()
+
+    def _close_with(self, closer: Closer) -> None:
         backoff = Backoff(self.stop)
         try:
             while not self.stop.is_set():
@@ -280,13 +290,8 @@ class Service:
                 if self._close_next(closer, backoff):
                     continue
                 self._changed.wait(CLOSE_WAIT_SECONDS)
-        except Exception as error:  # noqa: BLE001 (handed to the main thread, which raises it)
-            self._fatal.append(error)
-            self.stop.set()
         finally:
             _close_quietly(closer.release)
-            store.close()
-            models.close()
 
     def _close_next(self, closer: Closer, backoff: Backoff) -> bool:
         """Close one bucket; True when there may be another at once."""

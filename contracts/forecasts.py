@@ -58,6 +58,26 @@ class ReplayPoint(BaseModel):
     )
 
 
+class AlertState(BaseModel):
+    """What the next bucket's alerts follow from, in the order of the journal record's `counts`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    lower: list[NonNegative | None] = Field(
+        default=[], description="Per genre the lower end of the interval for the next bucket."
+    )
+    upper: list[NonNegative | None] = Field(default=[], description="The upper ends.")
+    history: dict[str, list[int]] = Field(
+        default={},
+        description="By kind/side: per genre a bit for each of the last buckets, the newest the "
+        "lowest, 1 where it was beyond. Left out where all are 0.",
+    )
+    raised: dict[str, dict[str, int]] = Field(
+        default={},
+        description="By kind/side: genres whose alert is open, with the bucket that raised it.",
+    )
+
+
 class BucketRecord(BaseModel):
     """The bucket journal's entry: all that is needed to restore Redis up to this bucket."""
 
@@ -79,3 +99,6 @@ class BucketRecord(BaseModel):
     )
     model_version: str = Field(description="Which model forecast from this bucket.")
     emitted_at: int = Field(description="When it was published, epoch ms UTC.")
+    alerts: AlertState | None = Field(
+        default=None, description="Where alerts stand after this bucket; null without alerts."
+    )

@@ -316,6 +316,21 @@ METRICS: Final = (
         "drifts",
         "Times drift asked for retraining.",
     ),
+    # Alerts
+    Metric(
+        "genrecast_alerts_raised_total",
+        "counter",
+        "alerts",
+        "Alerts that this member raised, by kind: outside-interval, threshold.",
+        labels=("kind",),
+    ),
+    Metric(
+        "genrecast_alerts_open",
+        "gauge",
+        "alerts",
+        "Alerts that are open, by kind; the forecaster shows them.",
+        labels=("kind",),
+    ),
     # The HTTP service
     Metric(
         "genrecast_serve_requests_total",
@@ -412,6 +427,13 @@ METRICS: Final = (
         "gauge",
         "bytes",
         "Memory that the kept buckets take.",
+        part="serve",
+    ),
+    Metric(
+        "genrecast_serve_alerts_open",
+        "gauge",
+        "alerts",
+        "Alerts that are open, of both kinds.",
         part="serve",
     ),
 )

@@ -10,6 +10,7 @@ import click
 import yaml
 from pydantic import BaseModel
 
+from contracts.alerts import GenreAlert
 from contracts.events import ClickEvent
 from contracts.forecasts import SCHEMA_VERSION, BucketRecord, GenreForecast
 from contracts.settings import Settings
@@ -24,6 +25,7 @@ MESSAGES: Final[Mapping[str, type[BaseModel]]] = {
     "click-event": ClickEvent,
     "genre-forecast": GenreForecast,
     "bucket-record": BucketRecord,
+    "genre-alert": GenreAlert,
 }
 """File name and model of every message."""
 
@@ -54,6 +56,12 @@ _CHANNELS: Final[Mapping[str, tuple[str, str, str]]] = {
         "replayed-letter",
         "Names each dead letter that was sent again, in one transaction with the record on clicks. "
         "Compacted, one partition; key: topic/partition/offset.",
+    ),
+    "topic_alerts": (
+        "send",
+        "genre-alert",
+        "Alerts, read it read_committed; in the transaction of the bucket that raised or cleared "
+        "them. One partition; key: kind/side/genre; compacted once they are a month old.",
     ),
 }
 """Per topic setting: what genrecast does with it, message, description."""

@@ -19,6 +19,9 @@ ENVIRONMENT_PREFIX: Final = "GENRECAST_"
 LEAST_SHADOW_BUCKETS: Final = 200
 """Buckets that a comparison takes where a day has fewer: losses differ a lot by chance."""
 
+MOST_ALERT_BUCKETS: Final = 16
+"""Most buckets that an alert looks back over: a bit of each is in the journal."""
+
 _BROKER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+):(?P<port>[0-9]{1,5})")
 
 _HTTP_URL: Final = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
@@ -87,6 +90,9 @@ class Settings(BaseSettings):
     )
     topic_replayed: TopicName = Field(
         default="clicks-replayed", description="Topic that names the dead letters sent again."
+    )
+    topic_alerts: TopicName = Field(
+        default="genre-alerts", description="Topic of alerts (one partition)."
     )
 
     bucket_seconds: int = Field(
@@ -168,6 +174,38 @@ class Settings(BaseSettings):
         default=86_400.0,
         ge=0,
         description="A former champion goes on in shadow for so long: `rollback` is exact then.",
+    )
+    alerts: Literal["off", "thresholds", "all"] = Field(
+        default="off",
+        description="Publish alerts: of thresholds alone, or of counts outside their interval too.",
+    )
+    alert_thresholds: Path | None = Field(
+        default=None, description="TOML file of levels that forecasts are held against."
+    )
+    alert_raise_buckets: int = Field(
+        default=6,
+        ge=1,
+        le=MOST_ALERT_BUCKETS,
+        description="So many of the last alert_raise_of buckets beyond the same end of their "
+        "intervals raise an alert.",
+    )
+    alert_raise_of: int = Field(
+        default=8,
+        ge=1,
+        le=MOST_ALERT_BUCKETS,
+        description="Among how many buckets alert_raise_buckets counts.",
+    )
+    alert_threshold_buckets: int = Field(
+        default=2,
+        ge=1,
+        le=MOST_ALERT_BUCKETS,
+        description="So many forecasts in a row beyond a threshold raise an alert.",
+    )
+    alert_clear_buckets: int = Field(
+        default=5,
+        ge=1,
+        le=MOST_ALERT_BUCKETS,
+        description="So many buckets in a row that are not beyond clear an alert.",
     )
     health_port: int | None = Field(
         default=None,
@@ -258,9 +296,20 @@ class Settings(BaseSettings):
             self.topic_late,
             self.topic_dead_letter,
             self.topic_replayed,
+            self.topic_alerts,
         ]
         if len(set(topics)) != len(topics):
-            raise ValueError("the six topic_* settings must differ from one another")
+            raise ValueError("the seven topic_* settings must differ from one another")
+        return self
+
+    @model_validator(mode="after")
+    def _alerts_can_be_raised(self) -> Self:
+        if self.alert_raise_buckets > self.alert_raise_of:
+            raise ValueError("alert_raise_buckets must be at most alert_raise_of")
+        if self.alerts == "all" and len(self.quantiles) < 2:
+            raise ValueError("alerts = all takes two quantiles: the ends of an interval")
+        if self.alerts == "thresholds" and self.alert_thresholds is None:
+            raise ValueError("alerts = thresholds takes a file, alert_thresholds")
         return self
 
     @property

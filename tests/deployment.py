@@ -38,7 +38,7 @@ class Deployment:
 
     def __post_init__(self) -> None:
         unique = uuid.uuid4().hex[:8]
-        topics = ("clicks", "forecasts", "buckets", "late", "dead_letter", "replayed")
+        topics = ("clicks", "forecasts", "buckets", "late", "dead_letter", "replayed", "alerts")
         own = {f"topic_{name}": f"{unique}-{name.replace('_', '-')}" for name in topics}
         self.options = {
             "app": unique,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from consumer.broker.publisher import Publisher
 from consumer.broker.topics import Topics
+from contracts.alerts import GenreAlert
 from contracts.clock import wall_clock_ms
 from contracts.forecasts import BucketRecord, GenreForecast, HorizonStep
 from contracts.measures import MEASURE_COUNT
@@ -65,7 +66,9 @@ class Published:
     forecasts: list[GenreForecast]
     next_number: int = 0
 
-    def publish(self, genres: Sequence[str], buckets: int = 1) -> list[GenreForecast]:
+    def publish(
+        self, genres: Sequence[str], buckets: int = 1, alerts: Sequence[GenreAlert] = ()
+    ) -> list[GenreForecast]:
         """Publish the next buckets, each with these genres; clicks are the bucket's number."""
         made: list[GenreForecast] = []
         for _ in range(buckets):
@@ -76,6 +79,7 @@ class Published:
                 journal.bucket_start,
                 [(f.genre, f.model_dump_json().encode()) for f in bucket],
                 journal.model_dump_json().encode(),
+                [(a.alert_id, a.model_dump_json().encode()) for a in alerts],
             )
             self.next_number += 1
             made += bucket

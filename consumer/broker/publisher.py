@@ -1,4 +1,4 @@
-"""Forecasts and journal, one transaction per bucket; a newer forecaster fences an older one."""
+"""All that is published of a bucket, one transaction; a newer forecaster fences an older one."""
 
 from collections.abc import Iterable
 from itertools import chain
@@ -17,9 +17,13 @@ class Publisher:
         )
 
     def publish(
-        self, bucket_ms: int, forecasts: Iterable[tuple[str, bytes]], journal: bytes
+        self,
+        bucket_ms: int,
+        forecasts: Iterable[tuple[str, bytes]],
+        journal: bytes,
+        alerts: Iterable[tuple[str, bytes]] = (),
     ) -> None:
-        """Write a bucket's forecasts (genre, JSON) and its journal record, all or none.
+        """Write a bucket's forecasts (genre, JSON), alerts and journal record, all or none.
 
         Raises:
             FencedError: Another forecaster took over, or the outcome is unknown.
@@ -28,9 +32,13 @@ class Publisher:
         messages = (
             Outgoing(settings.topic_forecasts, value, genre.encode()) for genre, value in forecasts
         )
+        told = (
+            Outgoing(settings.topic_alerts, value, key.encode(), partition=0)
+            for key, value in alerts
+        )
         key = str(bucket_ms).encode()
         record = Outgoing(settings.topic_buckets, journal, key, partition=0)
-        self._transactions.write(chain(messages, (record,)))
+        self._transactions.write(chain(messages, told, (record,)))
 
     def close(self) -> None:
         """Close the client at once; an open transaction is aborted by the next forecaster."""

@@ -16,6 +16,9 @@ DEFAULT_PARTITIONS: Final = 8
 JOURNAL_RETENTION_MS: Final = 30 * 86_400_000
 """Retention of the journal that genrecast makes, ms; at least the window's length."""
 
+ALERT_HISTORY_MS: Final = 30 * 86_400_000
+"""How long every alert is kept, ms; older ones are compacted to the last one of each key."""
+
 DEAD_LETTER_MAX_BYTES: Final = 16 * 1024 * 1024
 """Largest record of the side topics: what `clicks` took, they take with its headers."""
 
@@ -66,6 +69,12 @@ class Topics:
             settings.topic_late: (DEFAULT_PARTITIONS, side),
             settings.topic_dead_letter: (DEFAULT_PARTITIONS, side),
         }
+        if settings.alerts != "off":
+            compacted = {
+                "cleanup.policy": "compact",
+                "min.compaction.lag.ms": str(ALERT_HISTORY_MS),
+            }
+            wanted[settings.topic_alerts] = (1, compacted)
         if with_clicks:
             # The broker's clock decides what is "in the future", not the producer's.
             stamp = {"message.timestamp.type": "LogAppendTime"}

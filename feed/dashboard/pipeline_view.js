@@ -9,6 +9,9 @@ import { paintTiles } from "./tiles.js";
 /** Time between two looks, ms. */
 const LOOK_MS = 2_000;
 
+/** Open alerts that are listed. */
+const MOST_ALERTS = 50;
+
 /** The view of the pipeline. */
 export class PipelineView {
   #connection;
@@ -19,8 +22,16 @@ export class PipelineView {
 
   constructor(service, connection) {
     this.#connection = connection;
-    this.#refresh = new Refresh(() => service.get("v1/pipeline"), {
-      apply: (pipeline) => this.#take(pipeline),
+    const ask = () =>
+      Promise.all([
+        service.get("v1/pipeline"),
+        service.get("v1/alerts", { limit: MOST_ALERTS }),
+      ]);
+    this.#refresh = new Refresh(ask, {
+      apply: ([pipeline, alerts]) => {
+        this.#take(pipeline);
+        this.#panels.alerts.fill(alerts.open.map(alertRow), alertsNote(alerts));
+      },
       onError: (error) => this.#fail(error),
       leastMs: LOOK_MS / 2,
     });
@@ -105,6 +116,7 @@ export class PipelineView {
 
 /** Panels in their order: name, title, column heads (none: names with values). */
 const PANELS = [
+  ["alerts", "Alerts", ["Genre", "Raised in", "Why"]],
   ["connection", "Connection", null],
   ["letters", "Dead letters", ["Reason", "Count", "Latest"]],
   ["models", "Models", ["Model", "Role", "WQL", "Coverage", "Skill", "Beside champion"]],
@@ -162,6 +174,13 @@ function tilesOf({ status, events_per_second: rate, age_seconds: age, is_stale: 
     ["Dead letters", count(totals.dead_letters)],
     ["Open buckets", count(status?.open_buckets), `${count(status?.open_clicks)} clicks`],
   ];
+}
+
+const alertRow = ({ genre, raised_at: at, reason }) => [genre, moment(at), reason];
+
+function alertsNote({ open, open_count: all }) {
+  if (!all) return "None open.";
+  return open.length < all ? `The newest ${count(open.length)} of ${count(all)} open.` : "";
 }
 
 /** What stands for all reasons past those that the service tells apart. */

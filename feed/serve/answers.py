@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.alerts import GenreAlert
 from contracts.forecasts import GenreForecast
 from feed.status import Status
 
@@ -111,6 +112,36 @@ class Record(Answer):
     buckets: int
     levels: list[LevelRecord]
     steps: list[StepRecord]
+
+
+class Alerts(Answer):
+    """Alerts, the newest first."""
+
+    open_count: int = Field(description="How many are open, listed or not.")
+    open: list[GenreAlert] = Field(description="Those that are open, as they were raised.")
+    recent: list[GenreAlert] = Field(description="What was raised or cleared of late.")
+
+
+class Inventory(Answer):
+    """Clicks of a genre over a span: counted where it is past, expected where it is not."""
+
+    genre: str
+    start: Ms
+    end: Ms
+    observed: float = Field(description="Clicks counted in the span's past part.")
+    expected: float = Field(description="Clicks expected in the rest.")
+    mean: float = Field(description="Both together.")
+    quantiles: dict[str, float] | None = Field(
+        description="Of both together, by level; null where the whole span is past."
+    )
+    counted_until: Ms = Field(description="Counts end and forecasts begin here.")
+    reaches_until: Ms = Field(description="Forecasts end here.")
+    is_pro_rata: bool = Field(
+        description="Whether the span cuts buckets: they count by the share that lies in it."
+    )
+    origins: int = Field(
+        description="Past forecasts from which it was learnt how errors of steps hang together."
+    )
 
 
 class DeadLetterReason(Answer):

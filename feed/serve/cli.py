@@ -31,6 +31,7 @@ _SERVE: Final = tuple(name for name in ServeSettings.model_fields if name.starts
     "topic_forecasts",
     "topic_buckets",
     "topic_dead_letter",
+    "topic_alerts",
     "bucket_seconds",
     "max_out_of_orderness_seconds",
     "idle_timeout_seconds",

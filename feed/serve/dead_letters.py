@@ -1,19 +1,13 @@
 """Dead letters by reason: the tail of their topic, then what comes."""
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final
 
-from kafka import KafkaConsumer, TopicPartition
-
-from contracts.kafka_client import client_options
 from contracts.reasons import kind_of
 from contracts.settings import Settings
-from feed.errors import FeedRefusedError, FeedUnavailableError, translated
 from feed.serve.answers import DeadLetterReason, DeadLetters
-
-log = logging.getLogger(__name__)
+from feed.serve.tails import Tail
 
 REASON_HEADER: Final = "genrecast-reason"
 """Names the field and what is wrong with it."""
@@ -32,9 +26,6 @@ OTHER: Final = "(other)"
 
 MOST_RECORDS_AT_ONCE: Final = 2_000
 """Records read in one look: a flood of dead letters costs no more than this."""
-
-REQUEST_TIMEOUT_MS: Final = 5_000
-"""How long one request to Kafka may take, ms."""
 
 
 @dataclass(slots=True)
@@ -62,68 +53,27 @@ class Reasons:
 
 
 class DeadLetterTail:
-    """Follows the topic of dead letters; a broker that is away is tried again at the next look."""
+    """Follows the topic of dead letters."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
         self._reasons = Reasons()
-        self._consumer: KafkaConsumer | None = None
+        self._tail = Tail(
+            settings,
+            settings.topic_dead_letter,
+            "dead letters",
+            last=TAIL_RECORDS,
+            most_at_once=MOST_RECORDS_AT_ONCE,
+        )
 
     def look(self) -> DeadLetters:
         """Count what is new, and return all."""
-        try:
-            with translated("reading dead letters"):
-                self._consumer = self._consumer or self._open()
-                if self._consumer is not None:
-                    self._count(self._consumer)
-        except (FeedUnavailableError, FeedRefusedError) as error:
-            log.debug("%s", error)  # the follower tells of Kafka
+        for record in self._tail.look():
+            self._reasons.add(reason_of(record.headers), record.timestamp)
         return self._reasons.answer()
 
-    def _count(self, consumer: KafkaConsumer) -> None:
-        for _ in range(MOST_RECORDS_AT_ONCE // TAIL_RECORDS):
-            polled = consumer.poll(timeout_ms=100, max_records=TAIL_RECORDS)
-            if not polled:
-                return
-            for records in polled.values():
-                for record in records:
-                    self._reasons.add(reason_of(record.headers), record.timestamp)
-
-    def _open(self) -> KafkaConsumer | None:
-        """Return a consumer at the topic's tail; None while there is no such topic."""
-        topic = self._settings.topic_dead_letter
-        consumer = KafkaConsumer(
-            **client_options(self._settings),
-            client_id=f"genrecast-{self._settings.app}-dead-letters",
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            request_timeout_ms=REQUEST_TIMEOUT_MS,
-            reconnect_backoff_max_ms=1_000,
-            allow_auto_create_topics=False,
-        )
-        try:
-            numbers = consumer.partitions_for_topic(topic)
-            if not numbers:
-                consumer.close()
-                return None
-            partitions = [TopicPartition(topic, number) for number in numbers]
-            consumer.assign(partitions)
-            begins = consumer.beginning_offsets(partitions, timeout_ms=REQUEST_TIMEOUT_MS)
-            ends = consumer.end_offsets(partitions, timeout_ms=REQUEST_TIMEOUT_MS)
-            for tp in partitions:
-                consumer.seek(tp, max(begins[tp], ends[tp] - TAIL_RECORDS))
-        except BaseException:
-            consumer.close()
-            raise
-        return consumer
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._consumer is not None:
-            self._consumer.close()
+    def close(self) -> None:
+        """Close the connection."""
+        self._tail.close()
 
 
 def reason_of(headers: Iterable[tuple[str, Any]] | None) -> str:

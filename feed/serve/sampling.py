@@ -1,11 +1,13 @@
-"""The pipeline, sampled on a thread of its own: never per request."""
+"""The pipeline and its alerts, sampled on a thread of its own: never per request."""
 
 import asyncio
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
 from contracts.settings import Settings
+from feed.serve.alerts import AlertTail
 from feed.serve.dead_letters import DeadLetterTail
 from feed.serve.service import Sample, Service
 from feed.serve.side_thread import SideThread
@@ -35,7 +37,7 @@ class Rate:
 
 
 class Sampler(SideThread):
-    """Looks at Redis and at the dead letters every few seconds."""
+    """Looks at Redis, the dead letters and the alerts every few seconds."""
 
     def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__("sampler", service, loop)
@@ -43,11 +45,16 @@ class Sampler(SideThread):
         self._rate = Rate()
 
     def _run(self) -> None:
-        with DeadLetterTail(self._settings) as tail:
+        with (
+            closing(DeadLetterTail(self._settings)) as dead_letters,
+            closing(AlertTail(self._settings)) as alerts,
+        ):
             while not self._stop.is_set():
                 status, problem = self._read_status()
                 rate = self._rate.take(status, time.monotonic()) if status else None
-                self._call(self._show, Sample(status, rate, tail.look()), problem)
+                sample = Sample(status, rate, dead_letters.look())
+                self._call(self._show, sample, problem)
+                self._call(self._service.add_alerts, alerts.look())
                 self._stop.wait(SAMPLE_SECONDS)
 
     def _read_status(self) -> tuple[Status | None, str | None]:

@@ -2,13 +2,15 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Final
 
+from contracts.alerts import GenreAlert
 from contracts.clock import MS_PER_SECOND
 from feed.serve import metrics
+from feed.serve.alerts import AlertBoard
 from feed.serve.answers import DeadLetters, Pipeline, ServiceFigures
 from feed.serve.board import Board
 from feed.serve.computing import Answers
@@ -49,6 +51,7 @@ class Service:
         problems: What keeps parts from working, by part; `kafka` also makes it not ready.
         standing: What readers were told last.
         board: The buckets kept.
+        alerts: Alerts that are open, and those told of late.
         answers: What takes computing.
         news: Told on every bucket and every change of the standing.
         subscribers_of: Streams that are open, by address.
@@ -61,6 +64,7 @@ class Service:
     settings: ServeSettings
     wall_clock_ms: Callable[[], int]
     board: Board = field(init=False)
+    alerts: AlertBoard = field(default_factory=AlertBoard)
     answers: Answers = field(default_factory=Answers)
     news: News = field(default_factory=News)
     sample: Sample = field(default_factory=Sample)
@@ -88,6 +92,16 @@ class Service:
         metrics.GENRES.set(len(bucket.genres.names))
         self.refresh()
         self.news.tell()
+
+    def add_alerts(self, alerts: Sequence[GenreAlert]) -> None:
+        """Take up alerts and tell all readers."""
+        for alert in alerts:
+            self.alerts.add(alert)
+        self.alerts.is_filled = True
+        metrics.ALERTS_OPEN.set(self.alerts.open_count)
+        if alerts:
+            self.answers.forget()
+            self.news.tell()
 
     def trouble(self, part: str, problem: str) -> None:
         """Note that a part does not work."""

@@ -48,6 +48,7 @@ class Reader:
         self._place = last_start_ms
         self._caught_up_at: int | None = None
         self._told: Standing | None = None
+        self._alerts_told = service.alerts.told
 
     def standing(self) -> bytes | None:
         """Return the standing as an event, when it has changed."""
@@ -56,6 +57,19 @@ class Reader:
             return None
         self._told = standing
         return event("status", {"is_stale": standing.is_stale, "problem": standing.problem})
+
+    def alerts(self) -> bytes | None:
+        """Return what was raised and cleared since the last look, as events."""
+        board, place = self._service.alerts, self._alerts_told
+        if board.told == place:
+            return None
+        self._alerts_told = board.told
+        wanted = (
+            event("alert", alert.model_dump(mode="json"))
+            for alert in board.after(place)
+            if self._genres is None or alert.genre in self._genres
+        )
+        return b"".join(wanted) or None
 
     def advance(self) -> tuple[bytes | None, KeptBucket | None]:
         """Go on to the next bucket: return a gap before it, if there is one, and it."""
@@ -154,11 +168,14 @@ class ForecastStream(Response):
         standing = self._reader.standing()
         if standing is not None:
             await self._write(standing)
+        alerts = self._reader.alerts()
+        if alerts is not None:
+            await self._write(alerts)
         gap, bucket = self._reader.advance()
         if gap is not None:
             await self._write(gap)
         if bucket is None:
-            return standing is not None
+            return standing is not None or alerts is not None
         for block in self._reader.blocks(bucket):
             if self._service.is_closing:
                 return False

@@ -2,20 +2,30 @@
 
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from contracts.alerts import GenreAlert
+from contracts.forecasts import GenreForecast
 from contracts.metrics import BY_NAME
 from stack.ports import pick_port
 from stack.runner import Endpoints
+from tests.alert_oracle import changes, expected_changes
 from tests.deployment import (
+    Deployment,
     assert_each_bucket_once_in_order,
     deployment,
     observed_per_genre,
     read_report,
 )
+
+MANY_ALERTS: dict[str, object] = {
+    "alerts": "all", "alert_raise_buckets": 1, "alert_raise_of": 1, "alert_clear_buckets": 1,
+}  # fmt: skip
+"""Every bucket beyond its interval raises, every one inside clears."""
 
 
 @pytest.mark.services
@@ -25,8 +35,9 @@ def test_counts_are_exact_when_a_consumer_is_killed_in_the_middle(
 ) -> None:
     report_file, port = tmp_path / "truth.json", pick_port()
     with deployment(
-        any_services.kafka_bootstrap, any_services.redis_url, tmp_path / "logs", bucket_seconds=60
-    ) as d:
+        any_services.kafka_bootstrap, any_services.redis_url, tmp_path / "logs",
+        bucket_seconds=60, **MANY_ALERTS,
+    ) as d:  # fmt: skip
         d.make_topics()
         survivor, victim = d.start("consume", "--health-port", port), d.start("consume")
         simulator = d.start(
@@ -52,6 +63,7 @@ def test_counts_are_exact_when_a_consumer_is_killed_in_the_middle(
         }
         assert_each_bucket_once_in_order(forecasts, 60_000)
 
+        assert_alerts_are_those_of_the_forecasts(d, forecasts)
         origins = {
             (h["genrecast-partition"], h["genrecast-offset"])
             for h in (dict(r.headers) for r in d.read_topic("topic_dead_letter"))
@@ -64,6 +76,17 @@ def test_counts_are_exact_when_a_consumer_is_killed_in_the_middle(
         assert len(late) == report["late"]
         totals = d.totals()
         assert totals["counted"] + totals["late"] + totals["dead_letters"] == report["sent"]
+
+
+def assert_alerts_are_those_of_the_forecasts(
+    d: Deployment, forecasts: Sequence[GenreForecast]
+) -> None:
+    """Each alert is told once and in the order of buckets, whoever published it."""
+    alerts = [GenreAlert.model_validate_json(r.value) for r in d.read_topic("topic_alerts")]
+    expected = expected_changes(forecasts, d.settings)
+    assert expected
+    assert sorted(changes(alerts)) == expected
+    assert [a.bucket_start for a in alerts] == sorted(a.bucket_start for a in alerts)
 
 
 def assert_measures_what_the_list_says(port: int) -> None:

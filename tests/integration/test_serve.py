@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from kafka import KafkaProducer
 
+from contracts.alerts import GenreAlert
 from feed.aio import AsyncForecastFeed
 from feed.assembly import Bucket
 from feed.client import ForecastFeed
@@ -19,6 +20,7 @@ from stack.runner import Endpoints
 from tests.deployment import Deployment, deployment
 from tests.forecast_topic import START_MS, Published, make_forecast, make_journal, publishing
 from tests.served import PATIENCE_SECONDS, Event, ServeProcess, start_serve, wait_for
+from tests.unit.feed.making import alert
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
@@ -32,7 +34,7 @@ def deployed(
 ) -> Iterator[tuple[Deployment, Published]]:
     """Topics with buckets 0 to 19 of four genres, and the forecaster's producer."""
     logs = tmp_path_factory.mktemp("serve")
-    options = {"horizon": 3, "window_buckets": 500}
+    options = {"horizon": 3, "window_buckets": 500, "alerts": "all"}
     with (
         deployment(services.kafka_bootstrap, services.redis_url, logs, **options) as made,
         publishing(made.settings) as published,
@@ -130,6 +132,23 @@ def test_dead_letters_are_counted_by_reason(
 
     wanted = {"event_time: missing": 2, "not JSON \ufffd": 1}
     wait_for(lambda: counts() == wanted, "the dead letters")
+
+
+def test_alerts_come_with_their_bucket_and_are_told_to_all(
+    deployed: tuple[Deployment, Published], site: ServeProcess
+) -> None:
+    d, published = deployed
+    events = site.events("?genre=crime")
+    until_bucket(events, newest_ms(published))
+    raised = alert(published.next_number, "raised")
+    published.publish(GENRES, alerts=[raised])
+    (event,) = islice((event for event in events if event.name == "alert"), 1)
+    assert GenreAlert.model_validate_json(event.data) == raised
+    assert site.get("/v1/alerts").json["open"] == [raised.model_dump()]
+    topic = [GenreAlert.model_validate_json(r.value) for r in d.read_topic("topic_alerts")]
+    assert topic == [raised]
+    published.publish(GENRES, alerts=[alert(published.next_number, "cleared")])
+    wait_for(lambda: site.get("/v1/alerts").json["open"] == [], "the alert is over")
 
 
 def test_sigterm_ends_streams_at_once_even_of_readers_that_take_nothing(

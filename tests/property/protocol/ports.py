@@ -283,7 +283,11 @@ class PublisherPort:
         self._world.say(member.name, "is the forecaster, epoch", self._epoch)
 
     def publish(
-        self, bucket_ms: int, forecasts: Iterator[tuple[str, bytes]], journal: bytes
+        self,
+        bucket_ms: int,
+        forecasts: Iterator[tuple[str, bytes]],
+        journal: bytes,
+        alerts: Sequence[tuple[str, bytes]],
     ) -> None:
         self._member.reach("begin")
         self._check_epoch()

@@ -1,7 +1,7 @@
 """A deployment in memory with models of several versions, closed bucket by bucket."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -79,7 +79,11 @@ class Published:
     dies_at: int | None = None
 
     def publish(
-        self, bucket_ms: int, forecasts: Iterator[tuple[str, bytes]], journal: bytes
+        self,
+        bucket_ms: int,
+        forecasts: Iterator[tuple[str, bytes]],
+        journal: bytes,
+        alerts: Sequence[tuple[str, bytes]],
     ) -> None:
         assert bucket_ms not in self.forecasts, "published twice"
         found = {genre: orjson.loads(value) for genre, value in forecasts}

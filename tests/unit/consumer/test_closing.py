@@ -1,6 +1,6 @@
 """Closing: each bucket published once, whoever dies on the way; the journal has the last word."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -9,6 +9,7 @@ import pytest
 from consumer.closing import Closer
 from consumer.errors import FencedError, InvariantError
 from consumer.lineup import Lineup
+from contracts.alerts import GenreAlert
 from contracts.forecasts import BucketRecord
 from contracts.settings import Settings
 from model.baseline import Baseline
@@ -23,17 +24,23 @@ class Topics:
 
     forecasts: list[tuple[int, str, int]] = field(default_factory=list)
     journal: list[BucketRecord] = field(default_factory=list)
+    alerts: list[GenreAlert] = field(default_factory=list)
     dies: str = ""
     opened: int = 0
 
     def publish(
-        self, bucket_ms: int, forecasts: Iterator[tuple[str, bytes]], journal: bytes
+        self,
+        bucket_ms: int,
+        forecasts: Iterator[tuple[str, bytes]],
+        journal: bytes,
+        alerts: Sequence[tuple[str, bytes]],
     ) -> None:
         if self.dies == "before":
             raise FencedError("the broker is gone")
         for genre, value in forecasts:
             self.forecasts.append((bucket_ms, genre, orjson.loads(value)["observed_clicks"]))
         self.journal.append(BucketRecord.model_validate_json(journal))
+        self.alerts += [GenreAlert.model_validate_json(value) for _, value in alerts]
         if self.dies == "after":
             raise FencedError("the reply to the commit is lost")
 

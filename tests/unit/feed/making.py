@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TypedDict, Unpack
 
+from contracts.alerts import GenreAlert, Kind, State
 from contracts.forecasts import BucketRecord, GenreForecast
 from feed.assembly import Assembly, Bucket
 from feed.serve.kept import GenreRows, KeptBucket, keep
@@ -57,6 +58,26 @@ def kept(
     number: int, genres: Sequence[str] = ("crime", "noir"), **of: Unpack[Content]
 ) -> KeptBucket:
     return keep(bucket(number, genres, **of), GenreRows(tuple(genres)))
+
+
+def alert(
+    number: int, state: State, *, genre: str = "crime", kind: Kind = "outside-interval"
+) -> GenreAlert:
+    """An alert that bucket `number` raised or cleared; all of a genre and kind are one."""
+    return GenreAlert(
+        alert_id=f"{kind}-{genre}",
+        kind=kind,
+        state=state,
+        side="above",
+        genre=genre,
+        bucket_start=at(number),
+        bucket_seconds=SETTINGS.bucket_seconds,
+        raised_at=at(number),
+        value=30,
+        value_start=at(number),
+        reason="30 clicks where 5 to 20 were forecast",
+        emitted_at=at(number + 1),
+    )
 
 
 def service(*numbers: int, **options: object) -> Service:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from feed.serve.app import make_api
 from tests.served import Served, serve_settings, served
-from tests.unit.feed.making import service
+from tests.unit.feed.making import alert, service
 
 DOCUMENT = schemathesis.openapi.from_asgi("/openapi.json", make_api(service(*range(5))))
 
@@ -17,7 +17,9 @@ DOCUMENT = schemathesis.openapi.from_asgi("/openapi.json", make_api(service(*ran
 @pytest.fixture(scope="module")
 def site() -> Iterator[Served]:
     options = {"serve_requests_per_second": 100_000.0, "serve_port": serve_settings().serve_port}
-    with served(service(*range(30), **options)) as found:
+    shown = service(*range(30), **options)
+    shown.add_alerts([alert(0, "raised"), alert(1, "raised", genre="noir"), alert(2, "cleared")])
+    with served(shown) as found:
         yield found
 
 
@@ -30,5 +32,6 @@ def test_every_answer_is_as_the_document_says(case: "schemathesis.Case[Any]", si
 def test_the_document_names_every_route() -> None:
     assert set(make_api(service(0)).openapi()["paths"]) == {
         "/v1/forecasts", "/v1/history", "/v1/overview", "/v1/trending", "/v1/record",
-        "/v1/stream", "/v1/pipeline", "/healthz", "/readyz", "/metrics",
+        "/v1/alerts", "/v1/inventory", "/v1/stream", "/v1/pipeline",
+        "/healthz", "/readyz", "/metrics",
     }  # fmt: skip
