@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "train": ("model.cli", "train", "Train a model from a file, the topic or Redis."),
     "backtest": ("model.cli", "backtest", "Score a model on history, rolling origin."),
     "models": ("consumer.models_cli", "models_group", "The registry: add, promote, roll back."),
+    "explain": ("consumer.explain_cli", "explain", "What moved a genre's forecast."),
     "retrain": ("consumer.retrain_cli", "retrain", "Train candidates on a schedule."),
     "feed": ("feed.cli", "feed", "Print forecasts as JSON Lines."),
     "serve": ("feed.serve.cli", "serve", "Forecasts over HTTP: JSON, live events, dashboard."),

@@ -18,7 +18,7 @@ from model.window import Past
 
 Float32 = NDArray[np.float32]
 
-_HALF_CLICK: Final = 0.5
+HALF_CLICK: Final = 0.5
 """Clicks added before taking logarithms: 0 has none."""
 
 _LIMIT: Final = 8.0
@@ -104,7 +104,7 @@ def build_step_features(past: Past, first: int, stop: int, observed: Observed) -
     starts = past.starts_ms[first:stop, None] + ahead * past.bucket_ms
     starts = past.calendar.like_ms(starts)
     week, day = (known[:, :, 1:, None] for known in (observed.week, observed.day))
-    clicks_behind = observed.normal.support[:, :, 1:] * (scales[:, :, SLOW, None] + _HALF_CLICK)
+    clicks_behind = observed.normal.support[:, :, 1:] * (scales[:, :, SLOW, None] + HALF_CLICK)
     parts = [
         _log_ratio(base, scales[:, :, SLOW, None, None]),
         np.log1p(clicks_behind)[..., None] / 4.0,
@@ -135,7 +135,7 @@ def noise_unit(observed: Observed) -> Float32:
 
 def _log_ratio(top: Float32, bottom: Float32) -> Float32:
     # What is not known is negative: never read, but its logarithm would warn.
-    over, under = np.maximum(top, 0.0) + _HALF_CLICK, np.maximum(bottom, 0.0) + _HALF_CLICK
+    over, under = np.maximum(top, 0.0) + HALF_CLICK, np.maximum(bottom, 0.0) + HALF_CLICK
     ratio: Float32 = np.log(over / under)
     return ratio
 

@@ -142,6 +142,17 @@ class LiveForecaster:
             is_baseline=(book.on_baseline > 0) | (self.kind == "baseline"),
         )
 
+    def source_of(self, kind: Kind) -> tuple[Forecaster, slice]:
+        """Return what makes published forecasts of a kind, and where its state lies in a row.
+
+        Raises:
+            ValueError: Nothing here makes such forecasts.
+        """
+        for source, columns in self._columns():
+            if source.kind == kind:
+                return source, columns
+        raise ValueError(f"{self.version} makes no forecasts of kind {kind}")
+
     def _columns(self) -> list[tuple[Forecaster, slice]]:
         """Return each source and where its own state lies in a row."""
         columns, first = [], 0

@@ -40,7 +40,7 @@ WEIGHT_NAMES: Final = (
 _LARGEST_LOG_CORRECTION: Final = 3.0
 """The network moves the reference by at most a factor of e^3, about 20, either way."""
 
-_FLOOR_CLICKS: Final = 0.05
+FLOOR_CLICKS: Final = 0.05
 """Added to the reference before it is corrected: nothing can be multiplied out of 0."""
 
 
@@ -146,6 +146,11 @@ class Network:
         arrays = (np.asarray(variable, np.float32) for variable in self.variables)
         return dict(zip(WEIGHT_NAMES, arrays, strict=True))
 
+    def output_of(self, memory: Float32) -> Float32:
+        """Return the last layer's output `(N, units)`, which the head reads, out of the memory."""
+        first, second = self.shape.units
+        return memory[:, 2 * first : 2 * first + second]
+
     def assign(self, weights: dict[str, Float32]) -> None:
         """Take over arrays of the right names and shapes."""
         for name, variable in zip(WEIGHT_NAMES, self.variables, strict=True):
@@ -219,7 +224,7 @@ class Network:
         they cannot cross. Not clipped at 0: training needs the slope there.
         """
         limit = _LARGEST_LOG_CORRECTION
-        base = reference + _FLOOR_CLICKS
+        base = reference + FLOOR_CLICKS
         mean = base * tf.exp(limit * tf.tanh(raw[..., 0] / limit))
         if self.shape.head == "point":
             return mean, tf.repeat(mean[..., None], self.shape.quantile_count, axis=-1)

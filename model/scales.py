@@ -135,6 +135,54 @@ def observe(past: Past, first: int, stop: int, *, scales: Float32, horizon: int)
     return Observed(path, scales, reference, before, present, clicks, normal, week, day, level)
 
 
+def observed_after(past: Past, row: int, *, scales: Float32, horizon: int) -> Observed:
+    """Return what `observe` leaves behind of one row, from the scales after it.
+
+    What the row before had expected of it is not in them: `expected_before` is NaN.
+
+    Args:
+        past: Closed buckets; rows after `row` are not read.
+        row: The origin.
+        scales: `(G, SCALE_COUNT)` float32 after the row.
+        horizon: Steps ahead, H.
+    """
+    normal = climatology(past, row, row + 1, horizon)
+    clicks = past.clicks(row, row + 1).astype(np.float32)
+    path = scales[None, :, :LEVEL_COUNT]
+    days = day_means(scales[:, LEVEL_COUNT:])
+    ahead_ms = past.bucket_ms * np.arange(horizon + 1, dtype=np.int64)
+    starts_ms = past.calendar.like_ms(past.starts_ms[row] + ahead_ms)
+    usual = expect(scales[:, LEVEL_COUNT:], days, starts_ms=starts_ms, bucket_ms=past.bucket_ms)
+    return Observed(
+        scales=path,
+        last=scales,
+        reference=_reference(path, normal.mean[:, :, 1:], normal.support[:, :, 1:], past.bucket_ms),
+        expected_before=np.full(clicks.shape, np.nan, np.float32),
+        present=past.first_row[None, :] <= row,
+        clicks=clicks,
+        normal=normal,
+        week=usual.week[None],
+        day=usual.day[None],
+        level=known_mean(days)[None],
+    )
+
+
+def usual_clicks(observed: Observed) -> Float32:
+    """Return clicks at the same time before, drawn to the day's level, `(B, G, H)`.
+
+    The day's level itself where nothing is known of that time.
+    """
+    normal, slow = observed.normal, observed.scales[:, :, SLOW, None]
+    return _shrunk(normal.mean[:, :, 1:], normal.support[:, :, 1:], slow)
+
+
+def fast_rates(scales: Float32, bucket_ms: int) -> Float32:
+    """Return how much of the recent level each bucket was, `(B, G)`, by the scales after it."""
+    # `seen` has the bucket itself in it.
+    rates = np.maximum(1.0 / scales[:, :, SEEN], 1.0 / _fast_buckets(bucket_ms))
+    return np.asarray(rates, np.float32)
+
+
 def _fast_buckets(bucket_ms: int) -> float:
     return float(min(max(_FAST_MS // bucket_ms, 4), 30))
 

@@ -46,6 +46,20 @@ export const count = or((value) => whole.format(value));
 /** Expected clicks: a tenth matters only where they are few. */
 export const clicks = or((value) => (value < 10 ? tenths : whole).format(value));
 
+const signedTenths = new Intl.NumberFormat(undefined, {
+  maximumFractionDigits: 1,
+  signDisplay: "exceptZero",
+});
+const signedHundredths = new Intl.NumberFormat(undefined, {
+  maximumFractionDigits: 2,
+  signDisplay: "exceptZero",
+});
+
+/** By how many clicks something moved. */
+export const signedClicks = or((value) =>
+  (Math.abs(value) < 10 ? signedHundredths : signedTenths).format(value),
+);
+
 /** An interval of clicks. */
 export const interval = (low, high) =>
   isMissing(low) || isMissing(high) ? NONE : `${clicks(low)}–${clicks(high)}`;

@@ -1,6 +1,7 @@
 // One genre in depth: the fan of what is coming, what was forecast against what came, its record.
 
 import { element, say, sayTime } from "./dom.js";
+import { ExplanationPanel } from "./explanation_panel.js";
 import { clicks, count, duration, interval, moment, percent, signedPercent } from "./format.js";
 import { CalibrationPlot, StepsPlot } from "./record_plots.js";
 import { Refresh } from "./refresh.js";
@@ -31,12 +32,20 @@ export class GenreView {
   #then = new AheadPlot(element("label", {}, "Forecast ", this.#select));
   #calibration = new CalibrationPlot();
   #steps = new StepsPlot();
+  #explanation;
   #historyRefresh;
   #recordRefresh;
 
   constructor(store, service, repaint) {
     this.#store = store;
-    this.#charts.append(this.#fan.node, this.#then.node, this.#calibration.node, this.#steps.node);
+    this.#explanation = new ExplanationPanel((genre) => service.get("v1/explanation", { genre }));
+    this.#charts.append(
+      this.#fan.node,
+      this.#then.node,
+      this.#calibration.node,
+      this.#steps.node,
+      this.#explanation.node,
+    );
     const onError = (error) => this.#fail(error);
     this.#historyRefresh = new Refresh(
       () => service.get("v1/history", { genre: this.#genre, buckets: BUCKETS, ahead: this.#ahead }),
@@ -60,6 +69,7 @@ export class GenreView {
     this.#painted = -1;
     say(document.getElementById("genre-title"), genre);
     say(document.getElementById("genre-bucket"), "");
+    this.#explanation.open(genre);
     this.#say("Loading …");
     this.#begin();
   }

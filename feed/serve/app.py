@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Scope
 from feed.serve import answers
 from feed.serve.auth import token_of
 from feed.serve.decision_routes import decision_routes
+from feed.serve.explanation_route import explanation_routes
 from feed.serve.forecast_routes import forecast_routes
 from feed.serve.gate import Gate
 from feed.serve.limits import RequestRate
@@ -75,6 +76,7 @@ def make_api(service: Service) -> FastAPI:
     )
     api.include_router(forecast_routes(service))
     api.include_router(decision_routes(service))
+    api.include_router(explanation_routes(service))
     api.include_router(stream_routes(service))
     api.include_router(service_routes(service))
     api.add_exception_handler(RequestValidationError, _explain)

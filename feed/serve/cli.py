@@ -36,6 +36,8 @@ _SERVE: Final = tuple(name for name in ServeSettings.model_fields if name.starts
     "max_out_of_orderness_seconds",
     "idle_timeout_seconds",
     "window_buckets",
+    "holidays",
+    "model_dir",
     *(name for name in _SERVE if name != "serve_token"),
     "log_level",
     "log_format",

@@ -53,7 +53,7 @@ def decision_routes(service: Service) -> APIRouter:
         end: Annotated[int, Query(alias="to", ge=0, le=MOST_MS, description="Epoch ms UTC.")],
     ) -> Response:
         """Return a genre's clicks from one moment to another: counted, expected, with quantiles."""
-        name = known_genre(service, genre)
+        name, _ = known_genre(service, genre)
         kept = service.board.last(len(service.board))
         try:
             body = await service.answers.give(

@@ -56,7 +56,7 @@ def forecast_routes(service: Service) -> APIRouter:
         genre: Genre, buckets: Count = 120, ahead: Annotated[int, Query(ge=1, le=1_000)] = 1
     ) -> Response:
         """Return a genre's last buckets, each with what had been forecast for it."""
-        name = known_genre(service, genre)
+        name, _ = known_genre(service, genre)
         return await _answer(
             service, ("history", name, buckets, ahead),
             lambda kept: views.history(kept, name, buckets=buckets, ahead=ahead),
@@ -79,7 +79,7 @@ def forecast_routes(service: Service) -> APIRouter:
     @router.get("/record", response_model=answers.Record)
     async def record(genre: Genre) -> Response:
         """Return how a genre's forecasts compare with what came, of the buckets kept."""
-        name = known_genre(service, genre)
+        name, _ = known_genre(service, genre)
         return await _answer(service, ("record", name), lambda kept: views.record(kept, name))
 
     return router
@@ -127,13 +127,9 @@ def _forecasts_body(service: Service, bucket: KeptBucket, rows: list[int] | None
     return head.encode() + b'"forecasts":[' + b",".join(chosen) + b"]}"
 
 
-def known_genre(service: Service, genre: str) -> str:
-    """Return a genre as the newest bucket names it.
-
-    Raises:
-        HTTPException: It has none of that name.
-    """
+def known_genre(service: Service, genre: str) -> tuple[str, KeptBucket]:
+    """Return a genre's name as it is kept, and the newest bucket, which has it; else answer 404."""
     name, newest = normalise_genre(genre), service.board.newest
     if newest is None or name not in newest.genres.row:
         raise HTTPException(404, f"genre {genre!r} is not known")
-    return name
+    return name, newest

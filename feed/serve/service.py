@@ -14,6 +14,7 @@ from feed.serve.alerts import AlertBoard
 from feed.serve.answers import DeadLetters, Pipeline, ServiceFigures
 from feed.serve.board import Board
 from feed.serve.computing import Answers
+from feed.serve.explaining import ExplainingProcess, Explanations
 from feed.serve.kept import KeptBucket
 from feed.serve.settings import ServeSettings
 from feed.serve.standing import News, Standing, stale_after_seconds
@@ -53,6 +54,7 @@ class Service:
         board: The buckets kept.
         alerts: Alerts that are open, and those told of late.
         answers: What takes computing.
+        explanations: What takes a process of its own; None where they are off.
         news: Told on every bucket and every change of the standing.
         subscribers_of: Streams that are open, by address.
         conflated: Buckets that readers were not sent: they were slow, or away for too long.
@@ -66,6 +68,7 @@ class Service:
     board: Board = field(init=False)
     alerts: AlertBoard = field(default_factory=AlertBoard)
     answers: Answers = field(default_factory=Answers)
+    explanations: Explanations | None = field(init=False)
     news: News = field(default_factory=News)
     sample: Sample = field(default_factory=Sample)
     problems: dict[str, str] = field(default_factory=lambda: {"kafka": STARTING})
@@ -79,6 +82,8 @@ class Service:
 
     def __post_init__(self) -> None:
         self.board = Board(self.settings.board_bytes, self.settings.window_buckets)
+        is_on = self.settings.serve_explanations
+        self.explanations = Explanations(ExplainingProcess(self.settings)) if is_on else None
         self.started_ms = self.wall_clock_ms()
 
     def add(self, bucket: KeptBucket) -> None:
@@ -87,6 +92,8 @@ class Service:
             log.warning("bucket %d is not newer than what is kept: left out", bucket.start_ms)
             return
         self.answers.forget()
+        if self.explanations is not None:
+            self.explanations.forget()
         metrics.BUCKETS.set(len(self.board))
         metrics.BOARD_BYTES.set(self.board.nbytes)
         metrics.GENRES.set(len(bucket.genres.names))
@@ -196,6 +203,8 @@ class Service:
         self.has_failed = True
 
     def close(self) -> None:
-        """End the streams."""
+        """End the streams, and the process that explains."""
         self.is_closing = True
+        if self.explanations is not None:
+            self.explanations.close()
         self.news.tell()

@@ -56,6 +56,18 @@ class ServeSettings(Settings):
     serve_max_buckets_behind: int = Field(
         default=8, ge=1, description="A live reader further behind gets the newest, and a gap."
     )
+    serve_explanations: bool = Field(
+        default=False,
+        description="Explain forecasts on demand, in a process of its own that opens the model.",
+    )
+    serve_explanation_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="How long an explanation may take, with that process' start.",
+    )
+    serve_explanation_idle_seconds: float = Field(
+        default=300.0, gt=0, description="That process ends when nothing was asked for so long."
+    )
 
     @field_validator("serve_allowed_origins", "serve_trusted_proxies", mode="before")
     @classmethod

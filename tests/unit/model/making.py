@@ -29,6 +29,15 @@ def make_artifact(directory: Path = Path("somewhere"), seed: int = 5) -> Artifac
         name: rng.normal(0.0, 0.25, size).astype(np.float32)
         for name, size in shape.weight_shapes().items()
     }
+    return artifact_of(weights, shape, directory)
+
+
+def artifact_of(
+    weights: dict[str, NDArray[np.float32]],
+    shape: NetworkShape,
+    directory: Path = Path("somewhere"),
+) -> Artifact:
+    """Return a model of given weights."""
     network = Network(shape)
     network.assign(weights)
     manifest = Manifest(
