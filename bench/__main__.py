@@ -33,8 +33,8 @@ EXIT_WRONG: Final = 3
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=(
-        "Beside it: python -m bench.dedup, bench.memory, bench.page_load, bench.simulate, "
-        "bench.step."
+        "Beside it: python -m bench.dedup, bench.memory, bench.page_load, bench.recommending, "
+        "bench.simulate, bench.step."
     ),
 )
 @click.option("--quick", is_flag=True, help="Small sizes, a few parts, under two minutes.")
@@ -64,7 +64,7 @@ def main(
     kafka: str | None,
     redis: str | None,
 ) -> None:
-    """Measure ingest, latency, step, growth, scale-out, catch-up and subscribers on real services.
+    """Measure ingest, latency, step, growth, scale-out, catch-up, subscribers, recommendations.
 
     A full run writes bench/results.json, bench/RESULTS.md and bench/plots, and the README's
     table. Parts given by --only replace those in the results. Quick runs are for --compare: they

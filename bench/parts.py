@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from bench import catchup, growth, ingest, latency, scaleout, simulate, step, subscribers
+from bench import asking, catchup, growth, ingest, latency, scaleout, simulate, step, subscribers
 from bench.lab import Lab
 from bench.results import Part
 
@@ -16,6 +16,7 @@ PARTS: Final[dict[str, Callable[[Lab], Part]]] = {
     "catchup": catchup.measure,
     "simulator": simulate.measure,
     "subscribers": subscribers.measure,
+    "recommendations": asking.measure,
 }
 """Every part."""
 

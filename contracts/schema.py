@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from contracts.alerts import GenreAlert
 from contracts.events import ClickEvent
 from contracts.forecasts import SCHEMA_VERSION, BucketRecord, GenreForecast
+from contracts.recommendations import Recommendations
 from contracts.settings import Settings
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -26,6 +27,7 @@ MESSAGES: Final[Mapping[str, type[BaseModel]]] = {
     "genre-forecast": GenreForecast,
     "bucket-record": BucketRecord,
     "genre-alert": GenreAlert,
+    "recommendations": Recommendations,
 }
 """File name and model of every message."""
 
@@ -62,6 +64,12 @@ _CHANNELS: Final[Mapping[str, tuple[str, str, str]]] = {
         "genre-alert",
         "Alerts, read it read_committed; in the transaction of the bucket that raised or cleared "
         "them. One partition; key: kind/side/genre; compacted once they are a month old.",
+    ),
+    "topic_recommendations": (
+        "send",
+        "recommendations",
+        "What users were answered, as `genrecast serve` answered it. Key: user. Best effort: an "
+        "answer may be missing.",
     ),
 }
 """Per topic setting: what genrecast does with it, message, description."""

@@ -94,6 +94,10 @@ class Settings(BaseSettings):
     topic_alerts: TopicName = Field(
         default="genre-alerts", description="Topic of alerts (one partition)."
     )
+    topic_recommendations: TopicName = Field(
+        default="genre-recommendations",
+        description="Topic of the recommendations that were answered.",
+    )
 
     bucket_seconds: int = Field(
         default=60, ge=1, le=DAY_SECONDS, description="Bucket length; divides a day."
@@ -297,9 +301,10 @@ class Settings(BaseSettings):
             self.topic_dead_letter,
             self.topic_replayed,
             self.topic_alerts,
+            self.topic_recommendations,
         ]
         if len(set(topics)) != len(topics):
-            raise ValueError("the seven topic_* settings must differ from one another")
+            raise ValueError("the topic_* settings must differ from one another")
         return self
 
     @model_validator(mode="after")

@@ -2,13 +2,15 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Final
 
 from contracts.alerts import GenreAlert
 from contracts.clock import MS_PER_SECOND
+from contracts.recommendations import Recommendations
+from feed.recommend.shows import ShowRate
 from feed.serve import metrics
 from feed.serve.alerts import AlertBoard
 from feed.serve.answers import DeadLetters, Pipeline, ServiceFigures
@@ -18,6 +20,7 @@ from feed.serve.explaining import ExplainingProcess, Explanations
 from feed.serve.kept import KeptBucket
 from feed.serve.settings import ServeSettings
 from feed.serve.standing import News, Standing, stale_after_seconds
+from feed.serve.tastes import Tastes
 from feed.serve.views import promotions
 from feed.status import Status
 
@@ -61,6 +64,9 @@ class Service:
         is_filled: What the topic keeps has been read once; streams begin then.
         is_closing: Streams end at once.
         has_failed: A thread has ended by a fault of ours: the service ends too.
+        tastes: Of users; None where nobody's is read.
+        shows: Of each genre those clicked most of late, falling.
+        note_recommendations: Is given each answer to a user.
     """
 
     settings: ServeSettings
@@ -79,6 +85,9 @@ class Service:
     is_closing: bool = False
     has_failed: bool = False
     started_ms: int = 0
+    tastes: Tastes | None = None
+    shows: Mapping[str, tuple[ShowRate, ...]] = field(default_factory=dict)
+    note_recommendations: Callable[[Recommendations], None] = lambda _: None
 
     def __post_init__(self) -> None:
         self.board = Board(self.settings.board_bytes, self.settings.window_buckets)
@@ -109,6 +118,10 @@ class Service:
         if alerts:
             self.answers.forget()
             self.news.tell()
+
+    def note_shows(self, rates: Mapping[str, tuple[ShowRate, ...]]) -> None:
+        """Take up the shows' rates."""
+        self.shows = rates
 
     def trouble(self, part: str, problem: str) -> None:
         """Note that a part does not work."""
