@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "status": ("feed.cli", "status", "Watermark, buckets, lag, model, totals."),
     "verify": ("consumer.repair_cli", "verify", "Count the log again, compare with all published."),
     "rebuild": ("consumer.repair_cli", "rebuild", "Make the state in Redis anew from the journal."),
+    "forget": ("consumer.repair_cli", "forget", "Erase what is known of a user's taste."),
     "dead-letters": ("consumer.dead_letters.cli", "dead_letters", "List, show, send again."),
     "schema": ("contracts.schema", "schema", "Write the contracts as JSON Schema and AsyncAPI."),
 }

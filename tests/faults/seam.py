@@ -58,6 +58,11 @@ def _is_transactional(producer: Any, _arguments: tuple[Any, ...], _result: Any) 
     return bool(producer.config["transactional_id"])
 
 
+def _writes_users(_self: Any, arguments: tuple[Any, ...], _result: Any) -> bool:  # noqa: ANN401
+    return bool(arguments[0].users)
+
+
+_TASTES: Final = "state.redis_tastes:RedisTastes"
 _STORE: Final = "state.redis_store:RedisStore"
 _PRODUCER: Final = "kafka:KafkaProducer"
 _TRANSACTIONS: Final = "consumer.broker.transactions:Transactions"
@@ -82,7 +87,13 @@ POINTS: Final = {
 REPLAY_POINTS: Final = {"between-sends": Point(_PRODUCER, "send", True, _is_transactional)}
 """Those that only a replay of dead letters passes: its records have headers, and go one by one."""
 
-ALL_POINTS: Final = POINTS | REPLAY_POINTS
+TASTE_POINTS: Final = {
+    "before-taste-write": Point(_TASTES, "write", False, _writes_users),
+    "after-taste-write": Point(_TASTES, "write", True, _writes_users),
+}
+"""Those that only a consumer with tastes passes."""
+
+ALL_POINTS: Final = POINTS | REPLAY_POINTS | TASTE_POINTS
 """All there are."""
 
 
