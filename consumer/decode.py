@@ -22,6 +22,7 @@ from pydantic import ValidationError
 
 from consumer.genre_lists import GenreLists, genre_lists
 from contracts.events import (
+    IMPRESSION,
     MAX_EVENT_TIME_MS,
     MAX_GENRES_PER_EVENT,
     MAX_TEXT_LENGTH,
@@ -52,10 +53,11 @@ class Click(msgspec.Struct, gc=False):
     user_id: _Text
     show_id: _Text
     genres: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=MAX_GENRES_PER_EVENT)]
-    action: Literal["click", "play", "like", "share"] = "click"
+    action: Literal["click", "play", "like", "share", "impression"] = "click"
     watch_seconds: Annotated[float, msgspec.Meta(ge=0, le=MAX_WATCH_SECONDS)] | None = None
     age: Annotated[int, msgspec.Meta(ge=0, le=120)] | None = None
     gender: Literal["f", "m", "x"] | None = None
+    recommendation_id: _Text | None = None
 
 
 class _PlainClick(Click, forbid_unknown_fields=True, gc=False):
@@ -66,6 +68,8 @@ _read_plain: Final = msgspec.json.Decoder(_PlainClick).decode
 _convert: Final = partial(msgspec.convert, type=Click)
 _genres_of: Final = attrgetter("genres")
 _time_of: Final = attrgetter("event_time")
+_action_of: Final = attrgetter("action")
+_recommendation_of: Final = attrgetter("recommendation_id")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +104,18 @@ class Events(Sequence[Click]):
     def times_ms(self) -> NDArray[np.int64]:
         """(N,) event times, epoch ms."""
         return np.fromiter(map(_time_of, self.clicks), np.int64, len(self.clicks))
+
+    @property
+    def is_impression(self) -> NDArray[np.bool_]:
+        """(N,) whether each event only says that a show was put before a user."""
+        if IMPRESSION not in map(_action_of, self.clicks):  # as nearly always: not one by one
+            return np.zeros(len(self.clicks), np.bool_)
+        return np.array([click.action == IMPRESSION for click in self.clicks], np.bool_)
+
+    @property
+    def attributed_count(self) -> int:
+        """How many followed from a recommendation."""
+        return len(self.clicks) - list(map(_recommendation_of, self.clicks)).count(None)
 
     def take(self, chosen: NDArray[np.intp]) -> "Events":
         """Return some of the events, by index."""
@@ -259,7 +275,8 @@ def _doubtful(values: Sequence[bytes], clicks: list[Click], ids: list[int]) -> I
             continue
         for index, (click, at) in enumerate(zip(clicks[some], ids[some], strict=True), begin):
             # Control characters are refused: they are not printable, nor are some that are allowed.
-            is_printable = (click.event_id + click.user_id + click.show_id).isprintable()
+            names = (click.event_id, click.user_id, click.show_id, click.recommendation_id or "")
+            is_printable = "".join(names).isprintable()
             if not is_printable or at == GenreLists.DOUBTFUL:
                 yield index
 

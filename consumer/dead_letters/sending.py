@@ -8,7 +8,7 @@ from typing import Any, Final
 from consumer.broker.transactions import Outgoing
 from consumer.dead_letters.ledger import ledger_entry
 from consumer.dead_letters.letters import Letter, kind_of
-from consumer.dead_letters.outlook import Outlook, Verdict
+from consumer.dead_letters.outlook import SENT, Outlook, Verdict
 from contracts.settings import Settings
 
 SHEAF_BYTES: Final = 64 * 1024 * 1024
@@ -48,7 +48,7 @@ class Tally:
     @property
     def sent(self) -> int:
         """Letters that were sent, or would be."""
-        return sum(self.outcomes[name] for name in ("counted", "late", "duplicate"))
+        return sum(self.outcomes[name] for name in SENT)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 SAMPLE_SECONDS: Final = 5.0
 """Between two samples, seconds."""
 
-HANDLED: Final = ("counted", "late", "dead_letters", "duplicates")
+HANDLED: Final = ("counted", "late", "dead_letters", "duplicates", "impressions")
 """Totals that add up to the records read."""
 
 

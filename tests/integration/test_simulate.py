@@ -16,7 +16,7 @@ from kafka import KafkaConsumer, TopicPartition
 from pydantic import ValidationError
 
 from contracts.buckets import bucket_start, is_late
-from contracts.events import ClickEvent
+from contracts.events import IMPRESSION, ClickEvent
 from contracts.settings import Settings
 
 pytestmark = pytest.mark.services
@@ -103,6 +103,8 @@ def place(
     fronts[record.partition] = max(min(event.event_time, record.timestamp), front or 0)
     if is_late(event.event_time, watermark, settings.bucket_ms):
         return "late"
+    if event.action == IMPRESSION:
+        return "impressions"
     for genre in event.genres:
         cells[genre][str(bucket_start(event.event_time, settings.bucket_ms))] += 1
     return "counted"
@@ -125,7 +127,7 @@ def wait_for_records(bootstrap: str, topic: str, count: int = 1) -> None:
 def assert_same(report: dict[str, Any], counted: dict[str, Any]) -> None:
     assert report["is_exact"], report["doubts"]
     sums = counted["sums"]
-    for name in ("sent", "counted", "late", "malformed"):
+    for name in ("sent", "counted", "impressions", "late", "malformed"):
         assert report[name] == sums[name], name
     assert report["events_per_bucket"] == {g: dict(c) for g, c in counted["cells"].items()}
 
