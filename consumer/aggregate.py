@@ -44,6 +44,8 @@ class Aggregate:
             genre and touch no bucket.
         events: Valid events that are in the increments, with their `buckets_ms` beside.
         records: All records of the poll; the events' are at `places`.
+        every: All valid events, late and repeated ones too, in log order: what tastes are made of.
+        every_place: Index of each one's record.
     """
 
     batch: Batch
@@ -55,6 +57,8 @@ class Aggregate:
     buckets_ms: Integers
     records: Columns
     places: Integers
+    every: Events
+    every_place: Integers
 
     @property
     def offsets(self) -> Integers:
@@ -125,6 +129,8 @@ class _Judged:
             buckets_ms=buckets_ms,
             records=self.records,
             places=self.places[counted],
+            every=self.events if last - first == len(self.events) else self.events[here],
+            every_place=self.places[here],
         )
 
     def _front(self, first: int, last: int) -> tuple[int, int] | None:

@@ -12,15 +12,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import numpy as np
+
 from consumer import metrics
-from consumer.aggregate import Aggregate, aggregate_pieces, move_refused
+from consumer.aggregate import Aggregate, aggregate_pieces, aggregate_records, move_refused
 from consumer.dead_letter_limit import DeadLetterLimit
 from consumer.dedup import Seen
 from consumer.errors import DeadLetterRatioError, InvariantError
 from consumer.idleness import Idleness
 from consumer.ports import Side, Source
-from consumer.records import Record, offset_span
+from consumer.records import Columns, Record, offset_span
 from consumer.stages import Stages
+from consumer.tasting import Tasting
 from consumer.tracing import UNTRACED, Traces
 from contracts.clock import wall_clock_ms
 from contracts.settings import Settings
@@ -47,7 +50,9 @@ class Loop:
 
     Attributes:
         changed: Set after each applied batch, so that closing looks at once.
-        positions: Next offset per owned partition, as stored in Redis.
+        tasting: What tastes are made by, when they are on.
+        positions: Next offset per owned partition, as stored in Redis; before that while events are
+            read again for tastes alone.
         limit: Refuses batches with too many dead letters.
     """
 
@@ -57,6 +62,7 @@ class Loop:
     side: Side
     changed: threading.Event
     traces: Traces = UNTRACED
+    tasting: Tasting | None = None
     monotonic: Callable[[], float] = time.monotonic
     wall_ms: Callable[[], int] = wall_clock_ms
     sleep: Callable[[float], None] = time.sleep
@@ -84,7 +90,14 @@ class Loop:
             return self._step()
         except BaseException:
             self.positions.clear()
+            if self.tasting is not None:
+                self.tasting.drop_all()
             raise
+
+    def finish(self) -> None:
+        """Write what is only in memory: there is no further step."""
+        if self.tasting is not None:
+            self.tasting.flush()
 
     def _step(self) -> int:
         polled = self.source.poll(POLL_TIMEOUT_MS)
@@ -105,6 +118,10 @@ class Loop:
         if is_due:
             self._show(progress)
             self._idleness.renew(progress, self.positions)
+        if self.tasting is not None:
+            self.tasting.flush_due()
+            if is_due:
+                self.tasting.look()
         self._pause_ahead(progress)
         self._commit()
         return applied
@@ -118,6 +135,8 @@ class Loop:
             stored = progress.offsets.get(partition, 0)
             if partition in progress.paused:
                 self.limit.is_warned = True
+            if self.tasting is not None:
+                stored = self.tasting.begin(partition, stored)
             if partition in unplaced or self.positions.get(partition) != stored:
                 self._seek(partition, stored)
                 moved.add(partition)
@@ -125,12 +144,15 @@ class Loop:
             self.positions.pop(partition, None)
             self._seen.pop(partition, None)
             self._idleness.forget(partition)
+            if self.tasting is not None:
+                self.tasting.drop(partition)
         return moved
 
     def _seek(self, partition: int, offset: int) -> None:
         if self.settings.dedup:
-            offset, event_ids = self.store.read_event_ids(partition)
+            stored, event_ids = self.store.read_event_ids(partition)
             self._seen[partition] = Seen(event_ids)
+            offset = stored if self.tasting is None else min(offset, stored)
         self.source.seek(partition, offset)
         self.positions[partition] = offset
         self._idleness.restart(partition)
@@ -144,11 +166,34 @@ class Loop:
         if end is None or first < start or end <= last:
             self._seek(partition, start)
             return []
+        stored = progress.offsets.get(partition, 0)
+        if start < stored:
+            self._read_for_tastes(partition, records, (start, end), stored)
+            return []
         seen = self._seen.get(partition)
         if seen is not None and progress.closed_ms is not None:
             seen.forget(progress.closed_ms)
         watermark = progress.watermarks.get(partition)
         return self._pieces(partition, records, (start, end), watermark, seen)
+
+    def _read_for_tastes(
+        self, partition: int, records: Sequence[Record], span: tuple[int, int], stored: int
+    ) -> None:
+        """Take records that are counted already, up to the counts' offset, for tastes alone."""
+        if self.tasting is None:
+            raise InvariantError(f"partition {partition} is read at {span[0]}, before {stored}")
+        end = min(span[1], stored)
+        columns = Columns.of(records)
+        below = columns[: int(np.searchsorted(columns.offsets, end))]
+        self.tasting.take(
+            aggregate_records(
+                below, partition=partition, span=(span[0], end), watermark_ms=None,
+                settings=self.settings,
+            )
+        )  # fmt: skip
+        self.positions[partition] = end
+        if span[1] > stored:
+            self._seek(partition, stored)
 
     def _apply_all(self, pieces: Sequence[Aggregate]) -> int:
         """Bring a poll's aggregates into Redis, in their order; return how many records.
@@ -209,6 +254,8 @@ class Loop:
                 self.positions[partition] = piece.batch.next_offset
                 metrics.count_batch(piece.batch)
                 metrics.count_aside(piece.late, piece.dead_letters)
+                if self.tasting is not None:
+                    self.tasting.take(piece)
                 self.traces.add_batch(piece.batch, stages)
                 self.limit.add(piece.batch)
                 if partition in self._seen:
@@ -256,6 +303,10 @@ class Loop:
         for partition, start in list(self.positions.items()):
             end = None if partition in busy else self.source.position(partition)
             if end is not None and end > start:
+                stored = progress.offsets.get(partition, 0)
+                if start < stored:
+                    self._read_for_tastes(partition, [], (start, end), stored)
+                    continue
                 watermark = progress.watermarks.get(partition)
                 self._apply(self._pieces(partition, [], (start, end), watermark)[0])
 
@@ -314,6 +365,9 @@ class Loop:
                 watermark = progress.watermarks.get(partition)
                 gap = self._pieces(partition, [], (stored, begin), watermark)[0]
                 self._apply(replace(gap, batch=replace(gap.batch, lost=lost)))
+            if self.tasting is not None:
+                self.tasting.begin(partition, stored)
+                self.tasting.skip(partition, begin)
             self._seek(partition, max(stored, begin))
 
     @property

@@ -27,6 +27,7 @@ from consumer.lineup import Lineup
 from consumer.loop import Loop
 from consumer.mended import Mended
 from consumer.ports import Source
+from consumer.tasting import Tasting
 from consumer.tracing import UNTRACED, Traces
 from contracts.settings import Settings
 from model.artifact import ModelRefusedError
@@ -34,6 +35,7 @@ from model.forecaster import Forecaster
 from model.registry import load_live_forecaster
 from state.redis_models import RedisModels
 from state.redis_store import RedisStore
+from state.redis_tastes import RedisTastes
 from state.store import (
     DeploymentAbsentError,
     DeploymentMismatchError,
@@ -146,7 +148,9 @@ class Service:
         if source is None:
             return
         side = SideTopics(self.settings)
-        loop = Loop(self.settings, source, store, side, self._changed, self.traces)
+        tastes = RedisTastes.connect(self.settings) if self.settings.tastes else None
+        tasting = Tasting(self.settings, tastes) if tastes is not None else None
+        loop = Loop(self.settings, source, store, side, self._changed, self.traces, tasting)
         closing = threading.Thread(target=self._close_buckets, args=(topics,), name="closing")
         closing.start()
         try:
@@ -155,8 +159,11 @@ class Service:
             self.stop.set()
             self._changed.set()
             closing.join(timeout=3 * self.settings.transaction_timeout_seconds)
+            _close_quietly(loop.finish)
             for part in (source, side, topics, store):
                 _close_quietly(part.close)
+            if tastes is not None:
+                tastes.close()
         if self._fatal:
             raise self._fatal[0]
 

@@ -118,6 +118,13 @@ METRICS: Final = (
         buckets=STEPS_OF_POLLS,
     ),
     Metric(
+        "genrecast_tasted_events_total",
+        "counter",
+        "events",
+        "Events that this member has added to users' tastes, late and repeated ones too; with "
+        "tastes on only.",
+    ),
+    Metric(
         "genrecast_position_offset",
         "gauge",
         "offset",

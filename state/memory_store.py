@@ -11,6 +11,7 @@ from contracts.forecasts import BucketRecord
 from contracts.measures import MEASURE_COUNT, OTHER_GENRE
 from contracts.settings import Settings
 from state.cells import Cell
+from state.memory_tastes import MemoryTastes
 from state.packing import pack_row, unpack_row
 from state.store import (
     LIVE_LAG_MS,
@@ -64,13 +65,20 @@ class _Deployment:
 
 
 class MemoryStore:
-    """`state.store.Store` in memory; `models_generation` says where the registry beside it is."""
+    """`state.store.Store` in memory.
+
+    `models_generation` says where the registry beside it is; `tastes` are those beside it.
+    """
 
     def __init__(
-        self, settings: Settings, models_generation: Callable[[], int] = lambda: 0
+        self,
+        settings: Settings,
+        models_generation: Callable[[], int] = lambda: 0,
+        tastes: MemoryTastes | None = None,
     ) -> None:
         self._settings = settings
         self._models_generation = models_generation
+        self._tastes = tastes
         self._held: _Deployment | None = None
 
     def wipe(self) -> None:
@@ -272,6 +280,8 @@ class MemoryStore:
         held = self._held
         if held and held.published is not None and held.published >= record.bucket_start:
             return False
+        if self._tastes is not None and (held is None or held.published is None):
+            self._tastes.begin({})
         points = record.replay_from
         self._held = _Deployment(
             bucket_ms=self._settings.bucket_ms,

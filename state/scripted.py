@@ -11,7 +11,7 @@ from state.redis_client import RedisClient, Script
 SCRIPT_SECONDS: Final = histogram("genrecast_redis_script_seconds")
 """How long calls take; one measurement per call, and a call is a batch or a bucket."""
 
-_NEVER_KEY: Final = "never"
+NEVER_KEY: Final = "never"
 """A key that never exists, given to every script: while a cluster moves our slot to another node, a
 missing key has the call refused before it begins. Without it a script could fail in its middle,
 at a key beside its KEYS that has moved already."""
@@ -26,7 +26,7 @@ class Scripted:
     def __init__(self, client: RedisClient, settings: Settings) -> None:
         self._client = client
         self._settings = settings
-        self._prefix = f"{{genrecast:{settings.app}}}:"
+        self._prefix = key_prefix(settings.app)
         scripts = resources.files("state") / "scripts"
         self._scripts = {
             name: Script.of((scripts / f"{name}.lua").read_text(encoding="utf-8"))
@@ -44,13 +44,18 @@ class Scripted:
         self._client.close()
 
     def _call(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> list[Any]:
-        named = [self._prefix + name for name in (*keys, _NEVER_KEY)]
+        named = [self._prefix + name for name in (*keys, NEVER_KEY)]
         with self._seconds[script].time():
             return self._client.run(self._scripts[script], named, arguments)
 
     def _read(self, commands: Mapping[str, str]) -> list[Any]:
         """Return the replies to commands by key, as of one moment."""
         return self._call("read", list(commands), list(commands.values()))
+
+
+def key_prefix(app: str) -> str:
+    """Return what all keys of a deployment begin with: the braces put them into one hash slot."""
+    return f"{{genrecast:{app}}}:"
 
 
 def pairs(flat: list[bytes]) -> dict[bytes, bytes]:

@@ -1,7 +1,8 @@
 -- Resets the state to a published bucket of the journal; refused when it is not behind it.
 -- KEYS  1 meta hash  2 offsets  3 watermarks  4 idle  5 restored_cut  6 genres  7 genre_order
 --       8 open zset  9 totals  10 window  11 model_state  12 paused.  Beside meta: bucket:<ms>,
---       first:<partition>, first_watermark:<partition>, ids:<partition>:<bucket>
+--       first:<partition>, first_watermark:<partition>, ids:<partition>:<bucket>; where nothing was
+--       published (emptied), tastes go too and begin anew: tastes, taste_offsets, tastes:<strand>
 -- ARGV  1 bucket_ms  2 schema version  3 bucket, ms
 --       4 JSON {cut: {partition: "offset"}, replay_from: {partition: ["offset", "watermark"]},
 --         genres: [[genre, "first bucket"], …] in genre order}
@@ -23,6 +24,13 @@ for _, p in ipairs(partitions) do
   redis.call('DEL', prefix .. 'first:' .. p, prefix .. 'first_watermark:' .. p)
 end
 for _, key in ipairs(KEYS) do redis.call('DEL', key) end
+if not meta[2] then -- tastes that somebody has begun since it was emptied know less than the log still has
+  for _, strand in ipairs(redis.call('HKEYS', prefix .. 'taste_offsets')) do
+    redis.call('UNLINK', prefix .. 'tastes:' .. strand)
+    redis.call('HDEL', prefix .. 'tastes', 'sweep:' .. strand)
+  end
+  redis.call('DEL', prefix .. 'taste_offsets')
+end
 
 redis.call('HSET', KEYS[1], 'bucket_ms', ARGV[1], 'schema_version', ARGV[2], 'closed', ARGV[3],
   'published', ARGV[3],
