@@ -44,7 +44,8 @@ class Aggregate:
             genre and touch no bucket.
         events: Valid events that are in the increments, with their `buckets_ms` beside.
         records: All records of the poll; the events' are at `places`.
-        every: All valid events, late and repeated ones too, in log order: what tastes are made of.
+        every: All valid events but impressions, late and repeated ones too, in log order: what
+            tastes are made of.
         every_place: Index of each one's record.
     """
 
@@ -101,6 +102,7 @@ class _Judged:
         late = first + np.flatnonzero(self.is_late[here])
         counted = first + np.flatnonzero(self.is_counted[here])
         shown = first + np.flatnonzero(self.is_impression[here] & ~self.is_late[here])
+        every = first + np.flatnonzero(~self.is_impression[here])
         repeated, event_ids, counted = self._sift(counted, seen)
         dead_letters = tuple(e for place, e in self.dead_letters if begin <= place < end)
         events, buckets_ms = self.events.take(counted), self.buckets_ms[counted]
@@ -129,8 +131,8 @@ class _Judged:
             buckets_ms=buckets_ms,
             records=self.records,
             places=self.places[counted],
-            every=self.events if last - first == len(self.events) else self.events[here],
-            every_place=self.places[here],
+            every=self.events.take(every),
+            every_place=self.places[every],
         )
 
     def _front(self, first: int, last: int) -> tuple[int, int] | None:

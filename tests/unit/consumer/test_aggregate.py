@@ -123,6 +123,7 @@ def test_an_impression_moves_the_watermark_and_touches_no_bucket() -> None:
     assert done.batch.watermark_ms == C - 3_000
     only = aggregate(click(0, A, action="impression"))
     assert not only.batch.cells
+    assert not len(only.every)
     assert only.batch.records == 1
 
 
