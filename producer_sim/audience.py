@@ -43,12 +43,14 @@ class LoopPlan:
         address: Of the service that recommends.
         holdout: Who is shown nothing.
         visits: Share of organic events that begin with a look at the page.
+        after_ms: Event time from the beginning during which nobody looks, ms.
         token: The service's bearer token, if it asks for one.
     """
 
     address: str
     holdout: Holdout
     visits: float
+    after_ms: int = 0
     token: str | None = None
 
 
@@ -99,6 +101,7 @@ class Audience:
         self.client = client
         self._plan = plan
         self._seed = seed
+        self._begins_ms = traffic.start_ms + plan.after_ms
         self._users, self._shows = traffic.users, traffic.shows
         self._user_of = {key: user for user, key in enumerate(traffic.users.keys)}
         self._show_of = {show_id: show for show, show_id in enumerate(traffic.shows.ids)}
@@ -115,7 +118,8 @@ class Audience:
 
     def _make(self, index: int, portion: Portion, now_ms: int) -> Outgoing:
         organic = portion.make(now_ms)
-        self._visit(index, organic)
+        if portion.until_ms > self._begins_ms:
+            self._visit(index, organic)
         for answer in self.client.collect():
             if answer.recommendations is not None:
                 self._show_page(answer.user, answer.recommendations, portion.until_ms)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from contracts.clock import MS_PER_SECOND, to_ms
 from contracts.holdout import Holdout
 from contracts.kafka_client import read_secret
 from producer_sim.audience import Audience, LoopPlan
@@ -38,6 +39,13 @@ _OPTIONS: Final = (
         help="Share of organic events that begin with a look at the recommendations.",
     ),
     click.option(
+        "--follow-after",
+        type=click.FloatRange(min=0),
+        default=0.0,
+        metavar="S",
+        help="Organic events alone for the first S seconds of event time: something to compare.",
+    ),
+    click.option(
         TOKEN_OPTION,
         type=click.Path(path_type=Path),
         metavar="FILE",
@@ -61,10 +69,11 @@ def take_loop(options: dict[str, Any]) -> LoopPlan | None:
     """
     address, ratio = options.pop("follow_recommendations"), options.pop("holdout")
     visits, token_file = options.pop("visits"), options.pop("recommendations_token_file")
+    after_ms = to_ms(options.pop("follow_after"))
     if address is None:
         return None
     token = None if token_file is None else read_secret(token_file, TOKEN_OPTION)
-    return LoopPlan(address, Holdout(ratio, options["seed"]), visits, token)
+    return LoopPlan(address, Holdout(ratio, options["seed"]), visits, after_ms, token)
 
 
 def shown_loop(plan: LoopPlan | None) -> dict[str, object]:
@@ -75,6 +84,7 @@ def shown_loop(plan: LoopPlan | None) -> dict[str, object]:
         "follow_recommendations": plan.address,
         "holdout": plan.holdout.ratio,
         "visits": plan.visits,
+        "follow_after": plan.after_ms / MS_PER_SECOND,
     }
 
 

@@ -44,7 +44,12 @@ class Answering(RecommendationClient):
 
 
 def run(
-    client: Answering, *, holdout: float = 0.2, faults: FaultPlan = NO_FAULTS, slices: int = 60
+    client: Answering,
+    *,
+    holdout: float = 0.2,
+    faults: FaultPlan = NO_FAULTS,
+    slices: int = 60,
+    after_ms: int = 0,
 ) -> tuple[Audience, list[Outgoing]]:
     traffic = make_traffic(events_per_second=20.0, slice_ms=SLICE_MS)
     simulation = Simulation(
@@ -52,7 +57,7 @@ def run(
     )
     audience = Audience(
         traffic,
-        LoopPlan("http://localhost:1", Holdout(holdout, 1), visits=0.5),
+        LoopPlan("http://localhost:1", Holdout(holdout, 1), visits=0.5, after_ms=after_ms),
         seed=1,
         client=client,
         partition_for=lambda key: key[-1] % 3,
@@ -168,6 +173,12 @@ def test_what_is_added_comes_once_the_organic_events_have_reached_it(
     for row, at_ms in enumerate(own_ms):
         before = sum(key[:1] == b"o" for key in keys[: keys.index(f"r{row}".encode())])
         assert before == sum(max(organic_ms[: i + 1]) <= at_ms for i in range(len(organic_ms)))
+
+
+def test_nobody_looks_before_the_moment_that_was_asked_for() -> None:
+    _, made = run(shown(), after_ms=60_000)
+    own = [event.event_time for event in events_of(made) if event.recommendation_id]
+    assert min(own) >= MONDAY_MS + 60_000
 
 
 def test_event_times_of_a_run_begin_where_the_traffic_does() -> None:
