@@ -422,6 +422,32 @@ METRICS: Final = (
         part="serve",
     ),
     Metric(
+        "genrecast_serve_recommendations_total",
+        "counter",
+        "answers",
+        "Recommendations answered, by source: taste, trending (no taste known), degraded "
+        "(trending because tastes could not be read).",
+        labels=("source",),
+        part="serve",
+    ),
+    Metric(
+        "genrecast_serve_unlogged_total",
+        "counter",
+        "answers",
+        "Recommendations that were answered and are not on their topic: Kafka was away for too "
+        "long, or refuses them.",
+        part="serve",
+    ),
+    Metric(
+        "genrecast_serve_show_clicks_total",
+        "counter",
+        "clicks",
+        "Clicks on the way to the shows' rates, by place: read, skipped (more came than "
+        "serve_show_clicks_per_second; those read stand for them).",
+        labels=("place",),
+        part="serve",
+    ),
+    Metric(
         "genrecast_serve_board_bytes",
         "gauge",
         "bytes",

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from contracts.events import ClickEvent
 from contracts.forecasts import SCHEMA_VERSION, BucketRecord, GenreForecast
+from contracts.recommendations import Recommendations
 from contracts.settings import Settings
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -24,6 +25,7 @@ MESSAGES: Final[Mapping[str, type[BaseModel]]] = {
     "click-event": ClickEvent,
     "genre-forecast": GenreForecast,
     "bucket-record": BucketRecord,
+    "recommendations": Recommendations,
 }
 """File name and model of every message."""
 
@@ -54,6 +56,12 @@ _CHANNELS: Final[Mapping[str, tuple[str, str, str]]] = {
         "replayed-letter",
         "Names each dead letter that was sent again, in one transaction with the record on clicks. "
         "Compacted, one partition; key: topic/partition/offset.",
+    ),
+    "topic_recommendations": (
+        "send",
+        "recommendations",
+        "What users were answered, as `genrecast serve` answered it. Key: user. Best effort: an "
+        "answer may be missing.",
     ),
 }
 """Per topic setting: what genrecast does with it, message, description."""

@@ -88,6 +88,10 @@ class Settings(BaseSettings):
     topic_replayed: TopicName = Field(
         default="clicks-replayed", description="Topic that names the dead letters sent again."
     )
+    topic_recommendations: TopicName = Field(
+        default="genre-recommendations",
+        description="Topic of the recommendations that were answered.",
+    )
 
     bucket_seconds: int = Field(
         default=60, ge=1, le=DAY_SECONDS, description="Bucket length; divides a day."
@@ -280,9 +284,10 @@ class Settings(BaseSettings):
             self.topic_late,
             self.topic_dead_letter,
             self.topic_replayed,
+            self.topic_recommendations,
         ]
         if len(set(topics)) != len(topics):
-            raise ValueError("the six topic_* settings must differ from one another")
+            raise ValueError("the topic_* settings must differ from one another")
         return self
 
     @property

@@ -38,7 +38,9 @@ class Deployment:
 
     def __post_init__(self) -> None:
         unique = uuid.uuid4().hex[:8]
-        topics = ("clicks", "forecasts", "buckets", "late", "dead_letter", "replayed")
+        topics = (
+            "clicks", "forecasts", "buckets", "late", "dead_letter", "replayed", "recommendations",
+        )  # fmt: skip
         own = {f"topic_{name}": f"{unique}-{name.replace('_', '-')}" for name in topics}
         self.options = {
             "app": unique,
@@ -98,7 +100,7 @@ class Deployment:
         topics.close()
 
     def read_topic(self, setting: str) -> list[Any]:
-        """Every committed record of one of the deployment's topics, partition by partition."""
+        """Every committed record of one of the deployment's topics; none while it is missing."""
         topic = getattr(self.settings, setting)
         consumer = KafkaConsumer(
             bootstrap_servers=self.kafka_bootstrap,
@@ -106,7 +108,10 @@ class Deployment:
             enable_auto_commit=False,
         )
         try:
-            partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic)]
+            numbers = consumer.partitions_for_topic(topic)
+            if not numbers:
+                return []
+            partitions = [TopicPartition(topic, number) for number in numbers]
             consumer.assign(partitions)
             consumer.seek_to_beginning(*partitions)
             ends = consumer.end_offsets(partitions)

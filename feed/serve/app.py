@@ -16,12 +16,16 @@ from feed.serve.auth import token_of
 from feed.serve.forecast_routes import forecast_routes
 from feed.serve.gate import Gate
 from feed.serve.limits import RequestRate
+from feed.serve.recommendation_routes import recommendation_routes
 from feed.serve.service import VERSION, Service
 from feed.serve.service_routes import service_routes
 from feed.serve.stream_route import stream_routes
 
 DASHBOARD: Final = Path(__file__).parents[1] / "dashboard"
 """The page's files."""
+
+PAGE_PATH: Final = "/"
+"""Where the page is."""
 
 PAGE_CACHING: Final = "no-cache"
 """Browsers keep the files and ask whether they are still the same: their names do not change."""
@@ -46,7 +50,7 @@ def make_app(service: Service) -> ASGIApp:
     api = make_api(service)
     if (DASHBOARD / "index.html").is_file():
         _add_dashboard(api)
-    routes = [route.path for route in api.routes if hasattr(route, "path")]
+    routes = [PAGE_PATH, *api.openapi()["paths"]]
     rate = RequestRate(settings.serve_requests_per_second, time.monotonic)
     gated: ASGIApp = Gate(api, rate=rate, token=token, routes=routes)
     if settings.serve_allowed_origins:
@@ -72,6 +76,7 @@ def make_api(service: Service) -> FastAPI:
         },
     )
     api.include_router(forecast_routes(service))
+    api.include_router(recommendation_routes(service))
     api.include_router(stream_routes(service))
     api.include_router(service_routes(service))
     api.add_exception_handler(RequestValidationError, _explain)
@@ -97,7 +102,7 @@ class _PageFiles(StaticFiles):
 
 
 def _add_dashboard(api: FastAPI) -> None:
-    @api.get("/", include_in_schema=False)
+    @api.get(PAGE_PATH, include_in_schema=False)
     async def page() -> Response:
         return FileResponse(DASHBOARD / "index.html", headers={"cache-control": PAGE_CACHING})
 

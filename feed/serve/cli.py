@@ -31,6 +31,7 @@ _SERVE: Final = tuple(name for name in ServeSettings.model_fields if name.starts
     "topic_forecasts",
     "topic_buckets",
     "topic_dead_letter",
+    "topic_recommendations",
     "bucket_seconds",
     "max_out_of_orderness_seconds",
     "idle_timeout_seconds",
@@ -53,6 +54,7 @@ def serve(settings: ServeSettings) -> None:
       genrecast serve --serve-port 9000 --serve-host 0.0.0.0
       GENRECAST_SERVE_TOKEN_FILE=/run/secrets/token genrecast serve
       curl -N localhost:8080/v1/stream?genre=crime
+      curl localhost:8080/v1/users/u1/recommendations
     """  # noqa: D301 (click reads the control character)
     from feed.serve.auth import token_of
     from feed.serve.server import ServeFailedError, listen, run

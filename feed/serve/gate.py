@@ -1,5 +1,6 @@
 """What every request passes: path length, rate, token; and what every answer carries."""
 
+import re
 import time
 from collections.abc import Collection
 from typing import Final
@@ -39,6 +40,7 @@ class Gate:
         self._rate = rate
         self._token = token
         self._routes = frozenset(routes)
+        self._patterns = {route: _pattern_of(route) for route in routes if "{" in route}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it."""
@@ -67,6 +69,9 @@ class Gate:
         """Return the route that is counted: few, whatever is asked for."""
         if path in self._routes:
             return path
+        for route, pattern in self._patterns.items():
+            if pattern.fullmatch(path):
+                return route
         return "/assets" if path.startswith("/assets/") else "other"
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
@@ -82,6 +87,11 @@ class Gate:
             return None
         ask = {"www-authenticate": 'Bearer realm="genrecast"'}
         return _refuse("token", 401, "send the header Authorization: Bearer TOKEN", ask)
+
+
+def _pattern_of(route: str) -> re.Pattern[str]:
+    """Return what paths of a route look like, such as /v1/users/{user_id}/recommendations."""
+    return re.compile(re.sub(r"\\{\w+\\}", ".*", re.escape(route)))
 
 
 def _refuse(why: str, status: int, detail: str, headers: dict[str, str] | None = None) -> ASGIApp:

@@ -6,8 +6,9 @@ import logging
 import resource
 import signal
 import socket
+import time
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Protocol
 
 import uvicorn
 import uvloop
@@ -17,9 +18,14 @@ from feed.serve.addresses import Networks
 from feed.serve.app import make_app
 from feed.serve.following import Follower
 from feed.serve.guard import Admission, GuardedProtocol, guarded
+from feed.serve.recommendation_log import RecommendationLog
 from feed.serve.sampling import Sampler
 from feed.serve.service import Service
 from feed.serve.settings import ServeSettings
+from feed.serve.show_clicks import ShowFollower
+from feed.serve.tastes import Tastes
+from state.redis_client import RedisClient
+from state.tastes import TasteReader
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +49,19 @@ OWN_FILES: Final = 64
 
 REFRESH_SECONDS: Final = 1.0
 """How often it is looked at whether the newest bucket has become stale, seconds."""
+
+
+class Part(Protocol):
+    """A thread of the service's."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """Tell it to end."""
+
+    def join(self, seconds: float) -> None:
+        """Wait so long for its end."""
 
 
 class ServeFailedError(Exception):
@@ -123,6 +142,8 @@ def run(settings: ServeSettings, listener: socket.socket) -> None:
 
 async def _run(settings: ServeSettings, listener: socket.socket) -> None:
     service = Service(settings, wall_clock_ms)
+    redis = RedisClient(settings)
+    service.tastes = Tastes(TasteReader(redis, settings.app), time.monotonic)
     loop = asyncio.get_running_loop()
     _allow_connections(settings.serve_max_connections)
     server = Server(service)
@@ -133,7 +154,13 @@ async def _run(settings: ServeSettings, listener: socket.socket) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
-    parts = Follower(service, loop), Sampler(service, loop)
+    parts: list[Part] = [Follower(service, loop), Sampler(service, loop)]
+    if settings.serve_show_clicks_per_second:
+        parts.append(ShowFollower(service, loop))
+    if settings.serve_log_recommendations:
+        answered = RecommendationLog(service, loop)
+        service.note_recommendations = answered.note
+        parts.append(answered)
     refreshing = asyncio.create_task(_refresh(service, server))
     for part in parts:
         part.start()
@@ -144,8 +171,10 @@ async def _run(settings: ServeSettings, listener: socket.socket) -> None:
         for part in parts:
             part.stop()
         service.answers.close()
+        service.tastes.close()
         for part in parts:
             await asyncio.to_thread(part.join, JOIN_SECONDS)
+        redis.close()
     if service.has_failed:
         raise ServeFailedError("a thread has ended by a fault; its trace is above")
 

@@ -2,12 +2,14 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Final
 
 from contracts.clock import MS_PER_SECOND
+from contracts.recommendations import Recommendations
+from feed.recommend.shows import ShowRate
 from feed.serve import metrics
 from feed.serve.answers import DeadLetters, Pipeline, ServiceFigures
 from feed.serve.board import Board
@@ -15,6 +17,7 @@ from feed.serve.computing import Answers
 from feed.serve.kept import KeptBucket
 from feed.serve.settings import ServeSettings
 from feed.serve.standing import News, Standing, stale_after_seconds
+from feed.serve.tastes import Tastes
 from feed.serve.views import promotions
 from feed.status import Status
 
@@ -56,6 +59,9 @@ class Service:
         is_filled: What the topic keeps has been read once; streams begin then.
         is_closing: Streams end at once.
         has_failed: A thread has ended by a fault of ours: the service ends too.
+        tastes: Of users; None where nobody's is read.
+        shows: Of each genre those clicked most of late, falling.
+        note_recommendations: Is given each answer to a user.
     """
 
     settings: ServeSettings
@@ -72,6 +78,9 @@ class Service:
     is_closing: bool = False
     has_failed: bool = False
     started_ms: int = 0
+    tastes: Tastes | None = None
+    shows: Mapping[str, tuple[ShowRate, ...]] = field(default_factory=dict)
+    note_recommendations: Callable[[Recommendations], None] = lambda _: None
 
     def __post_init__(self) -> None:
         self.board = Board(self.settings.board_bytes, self.settings.window_buckets)
@@ -88,6 +97,10 @@ class Service:
         metrics.GENRES.set(len(bucket.genres.names))
         self.refresh()
         self.news.tell()
+
+    def note_shows(self, rates: Mapping[str, tuple[ShowRate, ...]]) -> None:
+        """Take up the shows' rates."""
+        self.shows = rates
 
     def trouble(self, part: str, problem: str) -> None:
         """Note that a part does not work."""

@@ -57,6 +57,22 @@ class ServeSettings(Settings):
         default=8, ge=1, description="A live reader further behind gets the newest, and a gap."
     )
 
+    serve_explore_ratio: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="How often a recommendation's last place goes to a genre new to the user.",
+    )
+    serve_show_clicks_per_second: int = Field(
+        default=1_000,
+        ge=0,
+        le=100_000,
+        description="Most clicks read per second to rate shows, the rest is skipped; 0: none.",
+    )
+    serve_log_recommendations: bool = Field(
+        default=True, description="Write each recommendation answered to topic_recommendations."
+    )
+
     @field_validator("serve_allowed_origins", "serve_trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:  # noqa: ANN401 (raw text or names)

@@ -30,5 +30,6 @@ def test_every_answer_is_as_the_document_says(case: "schemathesis.Case[Any]", si
 def test_the_document_names_every_route() -> None:
     assert set(make_api(service(0)).openapi()["paths"]) == {
         "/v1/forecasts", "/v1/history", "/v1/overview", "/v1/trending", "/v1/record",
-        "/v1/stream", "/v1/pipeline", "/healthz", "/readyz", "/metrics",
+        "/v1/stream", "/v1/pipeline", "/v1/users/{user_id}/recommendations",
+        "/healthz", "/readyz", "/metrics",
     }  # fmt: skip

@@ -1,0 +1,188 @@
+"""What users were answered, written to its topic by a thread: no answer waits for Kafka."""
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka.errors import TopicAlreadyExistsError
+
+from contracts.kafka_client import client_options
+from contracts.recommendations import Recommendations
+from contracts.settings import Settings
+from feed.errors import FeedRefusedError, FeedUnavailableError, translated
+from feed.serve import metrics
+from feed.serve.service import Service
+
+log = logging.getLogger(__name__)
+
+MOST_WAITING: Final = 10_000
+"""Answers that may wait for Kafka, some 20 MB; those that come then are lost, and counted."""
+
+MOST_AT_ONCE: Final = 500
+"""Answers handed to the client before their acknowledgements are waited for."""
+
+LOOK_SECONDS: Final = 0.25
+"""How long the thread waits for an answer before it sees that it shall end, seconds."""
+
+RETRY_SECONDS: Final = 1.0
+"""Pause before Kafka is asked again, seconds."""
+
+DELIVERY_MS: Final = 20_000
+"""How long the client tries to deliver an answer, ms."""
+
+PARTITIONS: Final = 8
+"""Partitions of the topic as it is made here."""
+
+RETENTION_MS: Final = 7 * 86_400_000
+"""Retention of the topic as it is made here, ms: it names users, and clicks follow within days."""
+
+PART: Final = "recommendations"
+"""What the service calls this part when it tells what does not work."""
+
+
+class RecommendationLog:
+    """Writes answers to the topic, which it makes with the first of them when it is missing."""
+
+    def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
+        self._service = service
+        self._settings = service.settings
+        self._loop = loop
+        self._stop = threading.Event()
+        self._waiting: queue.Queue[Recommendations] = queue.Queue(MOST_WAITING)
+        self._thread = threading.Thread(target=self._guarded, name="recommendations", daemon=True)
+
+    def note(self, made: Recommendations) -> None:
+        """Have an answer written; never waits."""
+        try:
+            self._waiting.put_nowait(made)
+        except queue.Full:
+            metrics.UNLOGGED.inc()
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Tell the thread to end, once what waits is written."""
+        self._stop.set()
+
+    def join(self, seconds: float) -> None:
+        """Wait so long for the thread's end."""
+        self._thread.join(seconds)
+
+    def _guarded(self) -> None:
+        try:
+            self._run()
+        except BaseException:
+            # Nothing would be written any more, and nobody would notice.
+            self._call(self._service.fail)
+            raise
+
+    def _run(self) -> None:
+        producer: KafkaProducer | None = None
+        while (some := self._take()) or not self._stop.is_set():
+            if not some:
+                continue
+            producer = producer or self._open()
+            if producer is None:  # it is to end, and Kafka is not there
+                metrics.UNLOGGED.inc(len(some))
+                continue
+            self._write(producer, some)
+        if producer is not None:
+            producer.close(timeout=RETRY_SECONDS)
+
+    def _take(self) -> list[Recommendations]:
+        """Return what waits, after a while at the latest."""
+        some: list[Recommendations] = []
+        try:
+            some.append(self._waiting.get(timeout=LOOK_SECONDS))
+            while len(some) < MOST_AT_ONCE:
+                some.append(self._waiting.get_nowait())
+        except queue.Empty:
+            pass
+        return some
+
+    def _open(self) -> KafkaProducer | None:
+        """Return a producer once there is a broker; None when it shall end before."""
+        while True:
+            try:
+                make_topic(self._settings)
+                with translated("connecting to Kafka"):
+                    return KafkaProducer(
+                        **client_options(self._settings),
+                        client_id=f"genrecast-{self._settings.app}-recommendations",
+                        compression_type="zstd",
+                        delivery_timeout_ms=DELIVERY_MS,
+                        request_timeout_ms=DELIVERY_MS // 2,
+                        max_block_ms=DELIVERY_MS // 2,
+                        reconnect_backoff_max_ms=1_000,
+                        allow_auto_create_topics=False,
+                    )
+            except (FeedUnavailableError, FeedRefusedError) as error:
+                self._call(self._service.trouble, PART, str(error))
+            if self._stop.wait(RETRY_SECONDS):
+                return None
+
+    def _write(self, producer: KafkaProducer, some: list[Recommendations]) -> None:
+        """Write answers; those that can't be are counted."""
+        topic, problem = self._settings.topic_recommendations, ""
+        futures: list[Any] = []
+        lost = len(some)
+        try:
+            with translated(f"writing to topic {topic}"):
+                for made in some:
+                    key, value = made.user_id.encode(), made.model_dump_json().encode()
+                    futures.append(producer.send(topic, key=key, value=value))
+        except (FeedUnavailableError, FeedRefusedError) as error:
+            problem = str(error)
+        for future in futures:
+            try:
+                with translated(f"writing to topic {topic}"):
+                    future.get(timeout=DELIVERY_MS / 1000)
+                lost -= 1
+            except (FeedUnavailableError, FeedRefusedError) as error:
+                problem = str(error)
+        if problem:
+            metrics.UNLOGGED.inc(lost)
+            self._call(self._service.trouble, PART, problem)
+        else:
+            self._call(self._service.fine, PART)
+
+    def _call(self, do: Callable[..., None], *arguments: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(do, *arguments)
+        except RuntimeError:  # the loop has ended meanwhile
+            log.debug("nobody is left to be told")
+
+
+def make_topic(settings: Settings) -> None:
+    """Make the topic of recommendations when it is missing.
+
+    Raises:
+        FeedUnavailableError: Kafka does not answer.
+        FeedRefusedError: Kafka refuses us.
+    """
+    topic = settings.topic_recommendations
+    with translated(f"making topic {topic}"):
+        admin = KafkaAdminClient(
+            **client_options(settings),
+            client_id=f"genrecast-{settings.app}-recommendations-admin",
+            request_timeout_ms=DELIVERY_MS // 2,
+        )
+        try:
+            is_there = any(
+                entry["name"] == topic and not entry["error_code"]
+                for entry in admin.describe_topics([topic])
+            )
+            if not is_there:
+                configs = {"retention.ms": str(RETENTION_MS)}
+                options = {"num_partitions": PARTITIONS, "configs": configs}
+                admin.create_topics({topic: options}, wait_for_metadata=True)
+        except TopicAlreadyExistsError:
+            return
+        finally:
+            admin.close()
