@@ -38,7 +38,7 @@ def test_what_is_recommended_is_clicked_counted_and_reported(
             "simulate", *TRAFFIC, "--speed", "max", "--events", 60_000,
             "--start", "2026-03-02T17:00",
         )  # fmt: skip
-        wait_for(lambda: d.totals().get("buckets", 0) > 5, "published buckets")
+        d.wait_for_buckets(consumer, 5)
         site = start_serve(d, "--serve-requests-per-second=1000")
         wait_for(
             lambda: has_shows(site.get("/v1/users/u00001/recommendations").body),
