@@ -40,9 +40,12 @@ class Aggregate:
         batch: What `Store.apply` takes.
         late: Records for the late topic; `dead_letters`: for the dead-letter topic.
         repeated: Records whose event id was counted already, with `dedup`.
+        impressions: (K,) index in `records` of the impressions that are in time: they count in no
+            genre and touch no bucket.
         events: Valid events that are in the increments, with their `buckets_ms` beside.
         records: All records of the poll; the events' are at `places`.
-        every: All valid events, late and repeated ones too, in log order: what tastes are made of.
+        every: All valid events but impressions, late and repeated ones too, in log order: what
+            tastes are made of.
         every_place: Index of each one's record.
     """
 
@@ -50,6 +53,7 @@ class Aggregate:
     late: tuple[Elsewhere, ...]
     dead_letters: tuple[Elsewhere, ...]
     repeated: tuple[Elsewhere, ...]
+    impressions: Integers
     events: Events
     buckets_ms: Integers
     records: Columns
@@ -83,14 +87,22 @@ class _Judged:
     buckets_ms: Integers
     ahead_ms: Integers
     is_late: NDArray[np.bool_]
+    is_impression: NDArray[np.bool_]
     watermark_ms: int | None
+
+    @property
+    def is_counted(self) -> NDArray[np.bool_]:
+        """(N,) whether each event is one that goes into its bucket."""
+        return ~(self.is_late | self.is_impression)
 
     def piece(self, begin: int, end: int, span: tuple[int, int], seen: Seen | None) -> Aggregate:
         """Aggregate the records with these indices, between these positions."""
         first, last = np.searchsorted(self.places, (begin, end)).tolist()
         here = slice(first, last)
         late = first + np.flatnonzero(self.is_late[here])
-        counted = first + np.flatnonzero(~self.is_late[here])
+        counted = first + np.flatnonzero(self.is_counted[here])
+        shown = first + np.flatnonzero(self.is_impression[here] & ~self.is_late[here])
+        every = first + np.flatnonzero(~self.is_impression[here])
         repeated, event_ids, counted = self._sift(counted, seen)
         dead_letters = tuple(e for place, e in self.dead_letters if begin <= place < end)
         events, buckets_ms = self.events.take(counted), self.buckets_ms[counted]
@@ -108,16 +120,19 @@ class _Judged:
                 late=len(late),
                 dead_letters=len(dead_letters),
                 duplicates=len(repeated),
+                impressions=len(shown),
+                attributed=events.attributed_count,
             ),
             late=self._elsewhere(late),
             dead_letters=dead_letters,
             repeated=self._elsewhere(repeated),
+            impressions=self.places[shown],
             events=events,
             buckets_ms=buckets_ms,
             records=self.records,
             places=self.places[counted],
-            every=self.events if last - first == len(self.events) else self.events[here],
-            every_place=self.places[here],
+            every=self.events.take(every),
+            every_place=self.places[every],
         )
 
     def _front(self, first: int, last: int) -> tuple[int, int] | None:
@@ -147,7 +162,7 @@ class _Judged:
 
     def cuts(self, max_cells: int) -> list[int]:
         """Return before which records to cut, so that each piece has at most so many cells."""
-        counted = np.flatnonzero(~self.is_late)
+        counted = np.flatnonzero(self.is_counted)
         found = cuts(self.events.take(counted), self.buckets_ms[counted], max_cells)
         return self.places[counted[found]].tolist() if found else []
 
@@ -229,6 +244,7 @@ def _judge(
         buckets_ms=buckets_ms,
         ahead_ms=ahead_ms,
         is_late=buckets_ms + settings.bucket_ms <= ahead_ms[:-1],
+        is_impression=events.is_impression,
         watermark_ms=watermark_ms,
     )
 
@@ -277,6 +293,7 @@ def move_refused(
         counted=len(events),
         late=aggregate.batch.late + len(late),
         duplicates=len(repeated),
+        attributed=events.attributed_count,
         skipped=aggregate.batch.skipped + len(gone) - len(late),
     )
     rest = replace(

@@ -5,14 +5,15 @@ here; whatever that one does not take, the contract itself judges, and the reaso
 the quick one may refuse too much, never accept too much: a property test compares the two.
 
 The quick reading knows no unknown fields: its parser only skips their values, and would take some
-that are no JSON. What has such fields is parsed by orjson first.
+that are no JSON. What has such fields is parsed by orjson first. The quickest knows nothing of
+recommendations either, so a topic without any pays nothing for them.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
-from typing import Annotated, Final, Literal, TypeVar, cast, overload
+from typing import Annotated, ClassVar, Final, Literal, TypeVar, cast, overload
 
 import msgspec
 import numpy as np
@@ -22,6 +23,7 @@ from pydantic import ValidationError
 
 from consumer.genre_lists import GenreLists, genre_lists
 from contracts.events import (
+    IMPRESSION,
     MAX_EVENT_TIME_MS,
     MAX_GENRES_PER_EVENT,
     MAX_TEXT_LENGTH,
@@ -33,8 +35,8 @@ MAX_REASON_LENGTH: Final = 300
 """Longest reason put into a header, characters: it may quote hostile input."""
 
 ODD_EVENTS: Final = 32
-"""Events that only the slower reading took, before it goes first for the rest: producers that add
-a field of their own add it to all their events."""
+"""Events that only a slower reading took, before it goes first for the rest: producers that add a
+field add it to all their events."""
 
 FEW_VALUES: Final = 64
 """Values looked at together for characters that are not plain, where some are."""
@@ -44,28 +46,47 @@ T = TypeVar("T")
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT_LENGTH)]
 
 
-class Click(msgspec.Struct, gc=False):
-    """The fields of one valid event. See ClickEvent for what they mean."""
+class _Fields(msgspec.Struct, gc=False):
+    """The fields that events have whether or not there are recommendations."""
 
     event_id: _Text
     event_time: Annotated[int, msgspec.Meta(ge=1, le=MAX_EVENT_TIME_MS)]
     user_id: _Text
     show_id: _Text
     genres: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=MAX_GENRES_PER_EVENT)]
-    action: Literal["click", "play", "like", "share"] = "click"
     watch_seconds: Annotated[float, msgspec.Meta(ge=0, le=MAX_WATCH_SECONDS)] | None = None
     age: Annotated[int, msgspec.Meta(ge=0, le=120)] | None = None
     gender: Literal["f", "m", "x"] | None = None
 
 
+class Click(_Fields, gc=False):
+    """The fields of one valid event. See ClickEvent for what they mean."""
+
+    action: Literal["click", "play", "like", "share", "impression"] = "click"
+    recommendation_id: _Text | None = None
+
+
+class _OrganicClick(_Fields, forbid_unknown_fields=True, gc=False):
+    """A click that has no other fields, and nothing to do with recommendations.
+
+    Where all events are such, no impression is looked for.
+    """
+
+    recommendation_id: ClassVar[None] = None
+    action: Literal["click", "play", "like", "share"] = "click"
+
+
 class _PlainClick(Click, forbid_unknown_fields=True, gc=False):
-    """A click that has no other fields."""
+    """An event that has no other fields."""
 
 
+_read_organic: Final = cast("Callable[[bytes], Click]", msgspec.json.Decoder(_OrganicClick).decode)
 _read_plain: Final = msgspec.json.Decoder(_PlainClick).decode
 _convert: Final = partial(msgspec.convert, type=Click)
 _genres_of: Final = attrgetter("genres")
 _time_of: Final = attrgetter("event_time")
+_action_of: Final = attrgetter("action")
+_recommendation_of: Final = attrgetter("recommendation_id")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,11 +97,13 @@ class Events(Sequence[Click]):
         clicks: Their fields; the genres as they were spelled.
         genre_ids: (N,) int64, index of each event's normalised genres in `genre_lists`.
         genre_lists: Lists of normalised genres.
+        are_organic: Whether none has to do with recommendations; else some may.
     """
 
     clicks: list[Click]
     genre_ids: NDArray[np.int64]
     genre_lists: Sequence[tuple[str, ...]]
+    are_organic: bool
 
     def __len__(self) -> int:
         return len(self.clicks)
@@ -91,7 +114,8 @@ class Events(Sequence[Click]):
     def __getitem__(self, index: slice) -> "Events": ...
     def __getitem__(self, index: int | slice) -> "Click | Events":
         if isinstance(index, slice):
-            return Events(self.clicks[index], self.genre_ids[index], self.genre_lists)
+            ids = self.genre_ids[index]
+            return Events(self.clicks[index], ids, self.genre_lists, self.are_organic)
         click, genres = self.clicks[index], self.genre_lists[self.genre_ids[index]]
         fields = msgspec.structs.asdict(click)
         return Click(**(fields | {"genres": genres}))
@@ -101,12 +125,26 @@ class Events(Sequence[Click]):
         """(N,) event times, epoch ms."""
         return np.fromiter(map(_time_of, self.clicks), np.int64, len(self.clicks))
 
+    @property
+    def is_impression(self) -> NDArray[np.bool_]:
+        """(N,) whether each event only says that a show was put before a user."""
+        if self.are_organic or IMPRESSION not in map(_action_of, self.clicks):
+            return np.zeros(len(self.clicks), np.bool_)
+        return np.array([click.action == IMPRESSION for click in self.clicks], np.bool_)
+
+    @property
+    def attributed_count(self) -> int:
+        """How many followed from a recommendation."""
+        if self.are_organic:
+            return 0
+        return len(self.clicks) - list(map(_recommendation_of, self.clicks)).count(None)
+
     def take(self, chosen: NDArray[np.intp]) -> "Events":
         """Return some of the events, by index."""
         if len(chosen) == len(self.clicks):
             return self
         clicks = list(map(self.clicks.__getitem__, chosen.tolist()))
-        return Events(clicks, self.genre_ids[chosen], self.genre_lists)
+        return Events(clicks, self.genre_ids[chosen], self.genre_lists, self.are_organic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +173,7 @@ def decode_values(values: Sequence[bytes | None], max_event_bytes: int) -> Decod
     fit = cast("Sequence[bytes]", _without(refused, values))
     places = _without(refused, places)
 
-    clicks, broken = _read(fit)
+    clicks, broken, are_organic = _read(fit)
     refused |= {places[index]: reason for index, reason in broken.items()}
     fit, places = _without(broken, fit), _without(broken, places)
 
@@ -145,7 +183,7 @@ def decode_values(values: Sequence[bytes | None], max_event_bytes: int) -> Decod
     refused |= {places[index]: reason for index, reason in judged.items()}
     clicks, ids = _without(judged, clicks), _without(judged, ids)
     places = _without(judged, places)
-    events = Events(clicks, np.array(ids, np.int64), lists.normal)
+    events = Events(clicks, np.array(ids, np.int64), lists.normal, are_organic)
     return Decoded(events, places, sorted(refused.items()))
 
 
@@ -183,30 +221,40 @@ def _unfit_reason(value: bytes | None, max_event_bytes: int) -> str:
     return f"value: {len(value)} bytes, at most {max_event_bytes} allowed"
 
 
-_were_odd = False
-"""Whether the values read last ended with the slower reading: it goes first sooner then."""
+_level_before = 0
+"""Which of the ways the values read last ended with: it comes sooner then."""
 
 
-def _read(values: Sequence[bytes]) -> tuple[list[Click], dict[int, str]]:
-    """Parse values, the quick way where it will; return the events, and by index who is none.
+def _read(values: Sequence[bytes]) -> tuple[list[Click], dict[int, str], bool]:
+    """Parse values, the quickest way that will do.
 
     What the values before were like decides which way goes first, and nothing else.
+
+    Returns:
+        The events; by index who is none; whether no event has to do with recommendations.
     """
-    global _were_odd
+    global _level_before
     clicks: list[Click] = []
     broken: dict[int, str] = {}
     rest = iter(values)
-    way, odd, patience = _plainly, 0, 0 if _were_odd else ODD_EVENTS
+    level, odd, are_organic = 0, 0, True
     while True:
         try:
-            clicks.extend(way(rest))
+            clicks.extend(_WAYS[level](rest))
         except (msgspec.DecodeError, UnicodeDecodeError, orjson.JSONDecodeError):
-            odd += _read_one(values, clicks, broken)
-            if odd > patience and 2 * odd > len(clicks):
-                way = _after_orjson
+            is_event = _read_one(values, clicks, broken)
+            odd, are_organic = odd + is_event, are_organic and not is_event
+            patience = 0 if level < _level_before else ODD_EVENTS
+            is_worse = level == 0 or 2 * odd > len(clicks)
+            if odd > patience and is_worse and level + 1 < len(_WAYS):
+                level, odd = level + 1, 0
         else:
-            _were_odd = way is _after_orjson
-            return clicks, broken
+            _level_before = level
+            return clicks, broken, are_organic
+
+
+def _organically(values: Iterator[bytes]) -> Iterator[Click]:
+    return map(_read_organic, values)
 
 
 def _plainly(values: Iterator[bytes]) -> Iterator[Click]:
@@ -215,6 +263,10 @@ def _plainly(values: Iterator[bytes]) -> Iterator[Click]:
 
 def _after_orjson(values: Iterator[bytes]) -> Iterator[Click]:
     return map(_convert, map(orjson.loads, values))
+
+
+_WAYS: Final = (_organically, _plainly, _after_orjson)
+"""How values are read, the quickest first; each takes all that the ones before it take."""
 
 
 def _read_one(values: Sequence[bytes], clicks: list[Click], broken: dict[int, str]) -> bool:
@@ -268,7 +320,8 @@ def _doubtful(values: Sequence[bytes], clicks: list[Click], ids: list[int]) -> I
             continue
         for index, (click, at) in enumerate(zip(clicks[some], ids[some], strict=True), begin):
             # Control characters are refused: they are not printable, nor are some that are allowed.
-            is_printable = (click.event_id + click.user_id + click.show_id).isprintable()
+            names = (click.event_id, click.user_id, click.show_id, click.recommendation_id or "")
+            is_printable = "".join(names).isprintable()
             if not is_printable or at == GenreLists.DOUBTFUL:
                 yield index
 

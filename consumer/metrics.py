@@ -29,6 +29,7 @@ NOT_READY: Final = gauge("genrecast_not_ready")
 DEAD_LETTER_RATIO: Final = gauge("genrecast_dead_letter_ratio")
 
 RECORDS: Final = counter("genrecast_records_total")
+ATTRIBUTED: Final = counter("genrecast_attributed_clicks_total")
 LATE: Final = counter("genrecast_late_records_total")
 DEAD_LETTERS: Final = counter("genrecast_dead_letter_records_total")
 POLL_RECORDS: Final = histogram("genrecast_poll_records")
@@ -68,7 +69,9 @@ DRIFTS: Final = counter("genrecast_drifts_total")
 ALERTS_RAISED: Final = counter("genrecast_alerts_raised_total")
 ALERTS_OPEN: Final = gauge("genrecast_alerts_open")
 
-PLACES: Final = ("counted", "late", "dead_letters", "duplicates", "skipped", "lost")
+PLACES: Final = (
+    "counted", "late", "dead_letters", "duplicates", "impressions", "skipped", "lost",
+)  # fmt: skip
 """Where a batch's records can be, as `state.store.Batch` names it."""
 
 BEHIND_WATERMARK: Final = "watermark"
@@ -121,6 +124,8 @@ def count_batch(batch: Batch) -> None:
         count = getattr(batch, place)
         if count:
             RECORDS.labels(place).inc(count)
+    if batch.attributed:
+        ATTRIBUTED.inc(batch.attributed)
 
 
 def count_aside(late: "Iterable[Elsewhere]", dead_letters: "Iterable[Elsewhere]") -> None:

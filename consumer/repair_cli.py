@@ -60,6 +60,7 @@ def verify(settings: Settings, *, since: int | None, as_json: bool) -> None:
         click.echo(
             f"{found.buckets:,} published buckets ({span}), {found.events:,} events, "
             f"{found.late:,} late, {found.dead_letters:,} dead letters, "
+            f"{found.impressions:,} impressions, "
             f"{found.forecasts:,} forecasts"
         )
         for difference in found.differences:

@@ -144,6 +144,7 @@ class Recounted:
     late: set[Position] = field(default_factory=set)
     dead_letters: set[Position] = field(default_factory=set)
     events: int = 0
+    impressions: int = 0
 
     def set_aside(self, replayed: Mapping[int, Iterable[int]]) -> None:
         """Note dead letters that were sent again, offsets by partition: they are no part of it."""
@@ -167,6 +168,8 @@ class Recounted:
             for each in aggregate.repeated
             if self._came_after(partition, each.record.offset, each.bucket_ms)
         )
+        shown = aggregate.records.offsets[aggregate.impressions]
+        self.impressions += int((shown < reached).sum())
         if not aggregate.events:
             return
         starts, which = np.unique(aggregate.buckets_ms, return_inverse=True)

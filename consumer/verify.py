@@ -33,6 +33,7 @@ class Verification:
     Attributes:
         buckets: Published buckets held against the log; `from_ms`, `to_ms`: first and last start.
         events: Events counted in them; `late`, `dead_letters`: records that belong there.
+        impressions: Events that count in no genre, so far as every record has its place.
         forecasts: Forecasts held against the journal.
         difference_count: How much does not agree; `differences`: the first of it in words.
     """
@@ -43,6 +44,7 @@ class Verification:
     events: int
     late: int
     dead_letters: int
+    impressions: int
     forecasts: int
     difference_count: int
     differences: tuple[str, ...]
@@ -95,6 +97,7 @@ def verify(settings: Settings, since_ms: int | None, progress: Progress) -> Veri
         events=recounted.events,
         late=len(recounted.late),
         dead_letters=len(recounted.dead_letters),
+        impressions=recounted.impressions,
         forecasts=forecasts,
         difference_count=differences.count,
         differences=tuple(differences.shown),

@@ -16,6 +16,9 @@ MAX_GENRES_PER_EVENT: Final = 8
 MAX_TEXT_LENGTH: Final = 64
 """Longest identifier or genre, characters."""
 
+IMPRESSION: Final = "impression"
+"""The action of an event that is exposure, not demand: it adds to no genre's count."""
+
 
 def normalise_genre(genre: str) -> str:
     """Return a genre's one spelling: NFC, casefolded, trimmed.
@@ -58,7 +61,8 @@ Genres = Annotated[
 class ClickEvent(BaseModel):
     """One click, play, like or share of a show; it counts once in each of its genres.
 
-    Unknown fields are ignored. Types are strict: `"5"` is not a number.
+    Or an impression: the show was put before the user; it counts in no genre. Unknown fields are
+    ignored. Types are strict: `"5"` is not a number.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
@@ -72,11 +76,15 @@ class ClickEvent(BaseModel):
     genres: Genres = Field(
         description="1-8 genres; normalised to NFC, casefolded, trimmed; duplicates dropped."
     )
-    action: Literal["click", "play", "like", "share"] = Field(
-        default="click", description="What the user did."
+    action: Literal["click", "play", "like", "share", "impression"] = Field(
+        default="click",
+        description="What the user did; impression: was shown it, which counts in no genre.",
     )
     watch_seconds: float | None = Field(
         default=None, ge=0, le=MAX_WATCH_SECONDS, description="Seconds watched, when known."
     )
     age: int | None = Field(default=None, ge=0, le=120, description="Age in years, when known.")
     gender: Literal["f", "m", "x"] | None = Field(default=None, description="Gender, when known.")
+    recommendation_id: Identifier | None = Field(
+        default=None, description="The recommendation that it was shown in, or followed from."
+    )

@@ -77,8 +77,15 @@ METRICS: Final = (
         "counter",
         "records",
         "Records applied by this member, by place: counted, late, dead_letters, duplicates, "
-        "skipped (decided before a restore), lost (retention passed them unread).",
+        "impressions (count in no genre), skipped (decided before a restore), lost (retention "
+        "passed them unread).",
         labels=("place",),
+    ),
+    Metric(
+        "genrecast_attributed_clicks_total",
+        "counter",
+        "records",
+        "Of the records counted, those that name the recommendation they followed from.",
     ),
     Metric(
         "genrecast_late_records_total",

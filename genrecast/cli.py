@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "serve": ("feed.serve.cli", "serve", "Forecasts over HTTP: JSON, live events, dashboard."),
     "status": ("feed.cli", "status", "Watermark, buckets, lag, model, totals."),
     "verify": ("consumer.repair_cli", "verify", "Count the log again, compare with all published."),
+    "loop-report": ("consumer.loop_report.cli", "loop_report", "What recommendations did."),
     "rebuild": ("consumer.repair_cli", "rebuild", "Make the state in Redis anew from the journal."),
     "forget": ("consumer.repair_cli", "forget", "Erase what is known of a user's taste."),
     "dead-letters": ("consumer.dead_letters.cli", "dead_letters", "List, show, send again."),

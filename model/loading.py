@@ -13,7 +13,7 @@ import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from contracts.events import normalise_genre
+from contracts.events import IMPRESSION, normalise_genre
 from contracts.measures import MEASURE_COUNT, MEASURES
 from model.history import History
 
@@ -36,8 +36,9 @@ class HistoryError(Exception):
 def load_history(path: Path, bucket_seconds: int) -> History:
     """Read click events (columns of ClickEvent) or counts (series, timestamp, count).
 
-    Genres of an event are a list or joined by `|`. Timestamps of counts are bucket starts: epoch
-    milliseconds or ISO 8601, UTC unless they say otherwise; finer counts are added up.
+    Genres of an event are a list or joined by `|`; impressions are left out. Timestamps of counts
+    are bucket starts: epoch milliseconds or ISO 8601, UTC unless they say otherwise; finer counts
+    are added up.
 
     Raises:
         HistoryError: When the file cannot be read or has neither set of columns.
@@ -70,6 +71,9 @@ def _read_table(path: Path) -> Any:  # noqa: ANN401 (pyarrow ships no types)
 
 
 def _from_events(path: Path, table: Any, bucket_seconds: int) -> History:  # noqa: ANN401
+    if "action" in table.column_names:
+        actions = pc.fill_null(pc.cast(table["action"], pa.string()), "")
+        table = table.filter(pc.not_equal(actions, IMPRESSION))
     times = _times_ms(path, table["event_time"])
     events: list[int] = []
     genres: list[str] = []

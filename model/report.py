@@ -168,7 +168,12 @@ def report_page(content: ReportContent) -> str:
             _series(content),
         ]
     )
-    return _PAGE.format(title=f"Backtest: {html.escape(content.split.name)}", body=body)
+    return html_page(f"Backtest: {content.split.name}", body)
+
+
+def html_page(title: str, body: str) -> str:
+    """Return a page in the style of the reports; `title` is text, `body` is HTML."""
+    return _PAGE.format(title=html.escape(title), body=body)
 
 
 def _head(content: ReportContent) -> str:

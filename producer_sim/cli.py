@@ -18,6 +18,7 @@ from contracts.settings import Settings
 from producer_sim.display import ProgressLine, print_summary
 from producer_sim.fault_options import check_silences, find_genre, with_faults
 from producer_sim.genres import BUILT_IN, load_genres
+from producer_sim.loop_options import loop_report, with_loop
 from producer_sim.params import Rate, Speed
 from producer_sim.planning import Asked, ask, plan_replay, plan_traffic, shown
 from producer_sim.replay import find_recording
@@ -53,6 +54,7 @@ EXIT_FAILED: Final = 1
     help="First D days of event time at once: a past to forecast from.",
 )
 @with_faults
+@with_loop
 @click.option(
     "--replay",
     metavar="FILE",
@@ -94,6 +96,9 @@ def simulate(settings: Settings, **options: Any) -> None:  # noqa: ANN401 (click
     fast as possible, at 200 events per second of event time. Recordings keep their own times, at
     speed 1 unless given; --start shifts them. Ctrl-C ends in order, with summary and report.
 
+    With --follow-recommendations, users also see what the service recommends and react; what they
+    see and click comes on top, and is in the report like everything else.
+
     The report is exact for a topic that was empty and that only this one simulator writes to; else
     it says "is_exact": false and why. Its bucket and lateness settings must be the consumer's.
 
@@ -103,6 +108,7 @@ def simulate(settings: Settings, **options: Any) -> None:  # noqa: ANN401 (click
       genrecast simulate --events 200000 --late 0.01 --malformed 0.005 --report truth.json
       genrecast simulate --rate 500 --hot-genre crime=0.8 --new-genres 0.001 --silence 3@60+120
       genrecast simulate --rate 2000 --start 2026-01-05 --speed 1440
+      genrecast simulate --rate 300 --speed 30 --follow-recommendations http://localhost:8080
       genrecast simulate --replay movietweetings --speed max
     """  # noqa: D301 (click reads the control character)
     asked = ask(options)
@@ -137,6 +143,7 @@ def _simulate(settings: Settings, asked: Asked, stop: threading.Event) -> dict[s
     recording = find_recording(asked.replay) if asked.replay is not None else None
     truth = Truth(rules_of(settings))
     sender = ClickSender(settings, truth, stop)
+    audience = None
     try:
         sender.connect(create_partitions=asked.partitions)
         check_silences(asked.skew.silences, sender.partition_count)
@@ -148,6 +155,7 @@ def _simulate(settings: Settings, asked: Asked, stop: threading.Event) -> dict[s
                 settings, asked, recording, partition_for=sender.partition_for, now_ms=now_ms
             )
         )
+        audience = plan.audience
         run = Run(sender, truth, now_ms=wall_clock_ms, stop=stop)
         with ProgressLine(truth, asked.events, wall_clock_ms) as line:
             run.send_all(
@@ -159,6 +167,8 @@ def _simulate(settings: Settings, asked: Asked, stop: threading.Event) -> dict[s
         wall_seconds = (wall_clock_ms() - now_ms) / MS_PER_SECOND
     finally:
         sender.close()
+        if audience is not None:
+            audience.client.close()
     return {
         "options": shown(asked),
         "seed": asked.seed,
@@ -170,5 +180,6 @@ def _simulate(settings: Settings, asked: Asked, stop: threading.Event) -> dict[s
         "refused": sender.failed,
         "trouble": run.tally.trouble,
         "made": made_on_purpose(plan.source.made),
+        **({} if audience is None else {"loop": loop_report(audience)}),
         **truth.report(plan.source.genre_lists),
     }

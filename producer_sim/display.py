@@ -90,8 +90,9 @@ def print_summary(report: dict[str, Any]) -> None:
 
 
 def _totals(report: dict[str, Any]) -> str:
+    shown = f"{report['impressions']:,} impressions + " if report["impressions"] else ""
     return (
         f"{report['sent']:,} records in {report['wall_seconds']:,.1f} s "
         f"({report['events_per_second']:,.0f}/s) = {report['counted']:,} events counted + "
-        f"{report['late']:,} late + {report['malformed']:,} malformed"
+        f"{shown}{report['late']:,} late + {report['malformed']:,} malformed"
     )

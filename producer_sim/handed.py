@@ -19,7 +19,7 @@ class Rows:
 
     Attributes:
         event_ms: Event times.
-        genre_list: Index of their genres, or NO_EVENT.
+        genre_list: Index of their genres, NO_EVENT or IMPRESSION_LIST.
         due_s: When each was due, monotonic seconds; None where nobody measures.
         size_bytes: Of all values.
         timestamp_ms: The producer's.

@@ -9,10 +9,13 @@ import orjson
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from contracts.events import ClickEvent
+from contracts.events import IMPRESSION, ClickEvent
 
 NO_EVENT: Final = -1
 """Stands for the genre list of a record that is no event."""
+
+IMPRESSION_LIST: Final = -2
+"""Stands for the genre list of an impression: an event that counts in no genre."""
 
 GenreLists = list[tuple[str, ...]]
 """Different lists of normalised genres; records refer to them by index."""
@@ -31,7 +34,7 @@ class Outgoing:
         values: Record values; None is a tombstone.
         partitions: Where each goes.
         event_ms: Event times; 0 where the record is no event.
-        genre_list: Index of its genres, or NO_EVENT.
+        genre_list: Index of its genres, NO_EVENT, or IMPRESSION_LIST.
         due_s: When each is due, monotonic seconds; None where nobody measures.
     """
 
@@ -62,7 +65,8 @@ class Portion:
 def judge(value: bytes | None, max_event_bytes: int) -> tuple[int, tuple[str, ...]] | None:
     """Return a value's event time and genres, or None when it is no click event.
 
-    The same rules as the consumer's: size, JSON as orjson reads it, then ClickEvent.
+    The same rules as the consumer's: size, JSON as orjson reads it, then ClickEvent. An impression
+    has no genres here: it counts in none.
     """
     if value is None or len(value) > max_event_bytes:
         return None
@@ -70,4 +74,4 @@ def judge(value: bytes | None, max_event_bytes: int) -> tuple[int, tuple[str, ..
         event = ClickEvent.model_validate(orjson.loads(value))
     except (orjson.JSONDecodeError, ValidationError):
         return None
-    return event.event_time, tuple(event.genres)
+    return event.event_time, () if event.action == IMPRESSION else tuple(event.genres)

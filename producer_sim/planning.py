@@ -10,11 +10,14 @@ import click
 from contracts.buckets import DAY_MS
 from contracts.clock import MS_PER_SECOND, wall_clock_ms
 from contracts.settings import Settings
+from producer_sim.audience import Audience, LoopPlan
 from producer_sim.fault_options import find_genre, shown_faults, take_plans
 from producer_sim.faults import FaultPlan
 from producer_sim.genres import GenreProfile
+from producer_sim.loop_options import shown_loop, take_loop
 from producer_sim.outgoing import Portion
 from producer_sim.pacing import Pace
+from producer_sim.recommendations import RecommendationClient
 from producer_sim.replay import read_recording
 from producer_sim.skew import SkewPlan
 from producer_sim.sources import Replay, Simulation
@@ -50,6 +53,7 @@ class Asked:
     partitions: int | None
     report: Path | None
     backlog_ms: int = 0
+    loop: LoopPlan | None = None
 
 
 PartitionFor = Callable[[bytes], int]
@@ -62,6 +66,7 @@ class Plan(NamedTuple):
     source: Simulation | Replay
     portions: Iterator[Portion]
     pace: Pace
+    audience: Audience | None = None
 
 
 def ask(options: dict[str, Any]) -> Asked:
@@ -71,6 +76,7 @@ def ask(options: dict[str, Any]) -> Asked:
         click.UsageError: They do not go together.
     """
     plan, skew = take_plans(options)
+    loop = take_loop(options)
     wants_topic, partitions = options.pop("create_topics"), options.pop("partitions")
     start_ms = options.pop("start")
     backlog_ms = round(options.pop("backlog_days") * DAY_MS)
@@ -80,15 +86,20 @@ def ask(options: dict[str, Any]) -> Asked:
         backlog_ms=backlog_ms,
         plan=plan,
         skew=skew,
+        loop=loop,
         partitions=partitions if wants_topic else None,
     )
     if asked.replay is not None:
         given = [name for name in ("rate", "genres") if getattr(asked, name) is not None]
-        if given or plan != FaultPlan() or skew != SkewPlan():
+        if given or loop or plan != FaultPlan() or skew != SkewPlan():
             raise click.UsageError(
                 "--replay sends a recording as it is: it goes with --speed, --start, --events and "
                 "--seconds only"
             )
+    if loop is not None and _speed(asked) is None:
+        raise click.UsageError(
+            "--follow-recommendations needs time that passes: give --rate or --speed, above 0"
+        )
     if start_ms is not None and not 1 <= start_ms <= wall_clock_ms():
         raise click.UsageError("--start must lie after 1970 and not in the future")
     if asked.report is not None and not asked.report.resolve().parent.is_dir():
@@ -129,11 +140,18 @@ def plan_traffic(
         skew=asked.skew,
         hot_genre=find_genre(genres, asked.skew.hot_genre),
     )
-    return Plan(
-        simulation,
-        simulation.portions(asked.events),
-        Pace(start_ms, now_ms, speed, asked.backlog_ms),
-    )
+    portions = simulation.portions(asked.events)
+    audience = None
+    if asked.loop is not None:
+        audience = Audience(
+            traffic,
+            asked.loop,
+            seed=asked.seed,
+            client=RecommendationClient(asked.loop.address, asked.loop.token),
+            partition_for=partition_for,
+        )
+        portions = audience.portions(portions)
+    return Plan(simulation, portions, Pace(start_ms, now_ms, speed, asked.backlog_ms), audience)
 
 
 def plan_replay(
@@ -193,4 +211,5 @@ def shown(asked: Asked) -> dict[str, Any]:
         "speed": asked.speed,
         "replay": asked.replay,
         **shown_faults(asked.plan, asked.skew),
+        **shown_loop(asked.loop),
     }

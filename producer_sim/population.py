@@ -33,6 +33,7 @@ class Users:
     Attributes:
         keys: User ids as record keys.
         pieces: Their fields as JSON, without braces.
+        shares: Each genre's part of all traffic.
     """
 
     def __init__(self, genres: tuple[GenreProfile, ...], seed: int) -> None:
@@ -40,6 +41,8 @@ class Users:
         favourite = np.sort(rng.choice(len(genres), USER_COUNT, p=shares(genres)))
         borders = np.searchsorted(favourite, np.arange(len(genres) + 1))
         self._fans_from, self._fan_count = borders[:-1], np.diff(borders)
+        self._favourite = favourite
+        self.shares = np.array(shares(genres))
         mean_age = np.array([genre.mean_age for genre in genres])[favourite]
         ages = np.clip(np.round(rng.normal(mean_age, 11)), 13, 95).astype(int).tolist()
         female = np.array([genre.female_share for genre in genres])[favourite]
@@ -58,6 +61,20 @@ class Users:
             self.keys.append(f"u{number:05d}".encode())
             self.pieces.append(orjson.dumps(fields)[1:-1])
 
+    def preference(self, user: int, genre: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return how often a user clicks each genre `(n,)`, unasked, over the mean of all genres.
+
+        What `draw` comes to on average over a week: tastes that only the simulator knows.
+        """
+        own = self._favourite[user]
+        fans, rank = self._fan_count[own], user - self._fans_from[own]
+        share_of_fans = np.sqrt((rank + 1) / fans) - np.sqrt(rank / fans)
+        as_fan = FAN_RATIO * self.shares[own] * share_of_fans
+        # Clicks of a genre without fans are all anybody's.
+        anybody = np.where(self._fan_count > 0, 1 - FAN_RATIO, 1.0) * self.shares / USER_COUNT
+        clicks = anybody[genre] + np.where(genre == own, as_fan, 0.0)
+        return np.asarray(clicks * len(self.shares) / (anybody.sum() + as_fan))
+
     def draw(self, rng: np.random.Generator, genre: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return a user for each click of `genre` `(n,)`: fans more often, some fans most."""
         fans = self._fan_count[genre]
@@ -71,7 +88,9 @@ class Shows:
     """Shows with one to three genres, grouped by their first.
 
     Attributes:
+        ids: Show ids.
         pieces: Their fields as JSON, without braces.
+        first_genre: Per show the place of its first genre, the one it is drawn by.
         genre_list: Per show the index of its genres in `genre_lists`.
         genre_lists: The different lists of genres, normalised.
     """
@@ -87,11 +106,14 @@ class Shows:
         others = rng.choice(len(genres), (len(first), 2), p=part).tolist()
         lists: dict[tuple[str, ...], int] = {}
         numbers: list[int] = []
+        self.first_genre = first
+        self.ids: list[str] = []
         self.pieces: list[bytes] = []
         for show, genre in enumerate(first.tolist()):
             chosen = dict.fromkeys([genre, *others[show][: extra_count[show]]])
             names = [genres[index].name for index in chosen]
-            fields = {"show_id": f"s{show:04d}", "genres": names}
+            self.ids.append(f"s{show:04d}")
+            fields = {"show_id": self.ids[-1], "genres": names}
             self.pieces.append(orjson.dumps(fields)[1:-1])
             normal = tuple(dict.fromkeys(normalise_genre(name) for name in names))
             numbers.append(lists.setdefault(normal, len(lists)))

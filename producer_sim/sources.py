@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from contracts.settings import Settings
 from producer_sim.faults import SOUND, Disturbed, Disturber, FaultPlan
 from producer_sim.hostile import CORPUS, FUTURE, KINDS, Limits
-from producer_sim.outgoing import NO_EVENT, GenreLists, Outgoing, Portion, judge
+from producer_sim.outgoing import IMPRESSION_LIST, NO_EVENT, GenreLists, Outgoing, Portion, judge
 from producer_sim.replay import Fields, write_event
 from producer_sim.skew import Skew, SkewPlan
 from producer_sim.traffic import Clicks, Traffic
@@ -218,6 +218,8 @@ class Replay:
         return Outgoing(keys, list(values), partitions, times, lists)
 
     def _number(self, genres: tuple[str, ...]) -> int:
+        if not genres:
+            return IMPRESSION_LIST
         number = self._numbers.setdefault(genres, len(self._numbers))
         if number == len(self.genre_lists):
             self.genre_lists.append(genres)

@@ -106,7 +106,7 @@ class Traffic:
             number=(index << SLICE_BITS) + np.arange(len(cell), dtype=np.int64),
             show=self.shows.draw(rng, genre, burst.ravel()[cell]),
             user=self.users.draw(rng, genre),
-            action=_draw_actions(rng, len(cell)),
+            action=draw_actions(rng, len(cell)),
         )
 
     def at(self, index: int, event_ms: Integers, first_number: int) -> Clicks:
@@ -126,11 +126,12 @@ class Traffic:
             number=first_number + np.arange(len(event_ms), dtype=np.int64),
             show=self.shows.draw(rng, genre, burst[0][genre]),
             user=self.users.draw(rng, genre),
-            action=_draw_actions(rng, len(event_ms)),
+            action=draw_actions(rng, len(event_ms)),
         )
 
 
-def _draw_actions(rng: np.random.Generator, size: int) -> Integers:
+def draw_actions(rng: np.random.Generator, size: int) -> Integers:
+    """Return what users do, `(size,)`, as `Clicks.action` has it."""
     borders = np.cumsum([part for _, part in ACTIONS])[:-1]
     action = np.searchsorted(borders, rng.random(size), side="right").astype(np.int64)
     plays = np.flatnonzero(action == len(ACTIONS) - 1)

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from producer_sim.outgoing import NO_EVENT, GenreLists
+from producer_sim.outgoing import IMPRESSION_LIST, NO_EVENT, GenreLists
 
 Integers = NDArray[np.int64]
 
@@ -42,7 +42,7 @@ class Acknowledged:
         offset: Their offsets.
         timestamp_ms: Their timestamps.
         event_ms: Their event times.
-        genre_list: Index of their genres, or NO_EVENT.
+        genre_list: Index of their genres, NO_EVENT or IMPRESSION_LIST.
     """
 
     offset: Integers
@@ -61,6 +61,7 @@ class PartitionTruth:
     sent: int = 0
     late: int = 0
     dead_letters: int = 0
+    impressions: int = 0
 
 
 class Truth:
@@ -106,10 +107,13 @@ class Truth:
         buckets_ms = event_ms - event_ms % self._rules.bucket_ms
         is_late = buckets_ms + self._rules.bucket_ms <= watermark_ms[:-1]
         bucket_ms = self._rules.bucket_ms
-        _add(self._counted, buckets_ms[~is_late], lists[~is_late], bucket_ms)
-        _add(self._late, buckets_ms[is_late], lists[is_late], bucket_ms)
+        is_shown = lists == IMPRESSION_LIST
+        for counts, chosen in ((self._counted, ~is_late), (self._late, is_late)):
+            own = chosen & ~is_shown
+            _add(counts, buckets_ms[own], lists[own], bucket_ms)
         at.sent += records.offset.size
         at.late += int(is_late.sum())
+        at.impressions += int((is_shown & ~is_late).sum())
         at.dead_letters += records.offset.size - event_ms.size
         if event_ms.size:
             at.watermark_ms = int(watermark_ms[-1])
@@ -140,12 +144,17 @@ class Truth:
         """Records that are no click events."""
         return sum(at.dead_letters for at in self.partitions.values())
 
+    @property
+    def impressions(self) -> int:
+        """Events that count in no genre, late ones left out."""
+        return sum(at.impressions for at in self.partitions.values())
+
     def counted(self, genre_lists: GenreLists) -> dict[str, dict[int, int]]:
         """Return events per genre and bucket start in ms, late ones left out."""
         return _by_genre(self._counted, genre_lists)
 
     def late_by_genre(self, genre_lists: GenreLists) -> dict[str, int]:
-        """Return late events per genre."""
+        """Return late events per genre, impressions left out."""
         cells = _by_genre(self._late, genre_lists)
         return {genre: sum(buckets.values()) for genre, buckets in cells.items()}
 
@@ -157,7 +166,8 @@ class Truth:
             "doubts": list(self.doubts),
             "sent": self.sent,
             "valid": self.sent - self.dead_letters,
-            "counted": self.sent - self.dead_letters - self.late,
+            "counted": self.sent - self.dead_letters - self.late - self.impressions,
+            "impressions": self.impressions,
             "late": self.late,
             "malformed": self.dead_letters,
             "bucket_seconds": self._rules.bucket_ms / 1000,

@@ -7,13 +7,30 @@ from typing import Final
 import numpy as np
 import orjson
 
+from contracts.events import IMPRESSION
 from producer_sim.traffic import ACTIONS, LONGEST_WATCH_TENTHS, Clicks, Traffic
 
 EVENT: Final = b'{"event_id":"%b%x","event_time":%d,%b,%b,%b}'
 """An event: id prefix and number, time, then the pieces of show, user and action."""
 
+FROM_RECOMMENDATION: Final = b'{"event_id":"%b","event_time":%d,%b,%b,%b,"recommendation_id":%b}'
+"""An event that follows from a recommendation: id, time, the three pieces, the id as JSON."""
+
+SHOWN: Final = orjson.dumps({"action": IMPRESSION})[1:-1]
+"""The piece of an impression's action."""
+
 NEW_SHOW: Final = b'"show_id":"n%x","genres":["%b"]'
 """The piece of a show whose genre was never there before."""
+
+
+def action_pieces() -> list[bytes]:
+    """Return the pieces of what users do, by `Clicks.action`."""
+    pieces = [orjson.dumps({"action": name})[1:-1] for name, _ in ACTIONS[:-1]]
+    play = orjson.dumps({"action": ACTIONS[-1][0]})[1:-1]
+    return pieces + [
+        b'%b,"watch_seconds":%d.%d' % (play, tenths // 10, tenths % 10)
+        for tenths in range(LONGEST_WATCH_TENTHS + 1)
+    ]
 
 
 class Renderer:
@@ -29,12 +46,7 @@ class Renderer:
         self._digest = digest[:8]
         self._shows = traffic.shows.pieces
         self._users = traffic.users.pieces
-        self._actions = [orjson.dumps({"action": name})[1:-1] for name, _ in ACTIONS[:-1]]
-        play = orjson.dumps({"action": ACTIONS[-1][0]})[1:-1]
-        self._actions += [
-            b'%b,"watch_seconds":%d.%d' % (play, tenths // 10, tenths % 10)
-            for tenths in range(LONGEST_WATCH_TENTHS + 1)
-        ]
+        self._actions = action_pieces()
 
     def new_genre(self, number: int) -> str:
         """Return the genre that the click of this number alone has."""

@@ -16,6 +16,7 @@ from state.packing import pack_row, unpack_row
 from state.store import (
     LIVE_LAG_MS,
     SPARE_BUCKETS,
+    TOTALS,
     ApplyOutcome,
     Batch,
     DeploymentAbsentError,
@@ -135,7 +136,7 @@ class MemoryStore:
         if batch.front is not None and (d.front is None or batch.front[0] >= d.front[0]):
             d.front = batch.front
             d.is_live = batch.front[1] - batch.front[0] <= LIVE_LAG_MS
-        for name in ("counted", "late", "dead_letters", "skipped", "duplicates", "lost"):
+        for name in TOTALS:
             d.add(name, getattr(batch, name))
         return ApplyOutcome("applied")
 

@@ -24,6 +24,7 @@ from state.scripted import Scripted, pairs
 from state.store import (
     LIVE_LAG_MS,
     SPARE_BUCKETS,
+    TOTALS,
     ApplyOutcome,
     Batch,
     DeploymentAbsentError,
@@ -94,12 +95,7 @@ class RedisStore(Scripted):
             front_timestamp_ms,
             self._settings.max_genres,
             LIVE_LAG_MS,
-            batch.counted,
-            batch.late,
-            batch.dead_letters,
-            batch.skipped,
-            batch.duplicates,
-            batch.lost,
+            *(getattr(batch, name) for name in TOTALS),
             len(batch.event_ids),
         ]
         for bucket, ids in batch.event_ids.items():

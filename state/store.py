@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 from contracts.forecasts import BucketRecord
 from state.cells import Cell, Cells
 
+TOTALS: Final = (
+    "counted", "late", "dead_letters", "skipped", "duplicates", "lost", "impressions", "attributed",
+)  # fmt: skip
+"""What of a batch is added up for the whole deployment, in the order that `apply` takes it."""
+
 LIVE_LAG_MS: Final = 60_000
 """A record whose event time is at most so far behind its timestamp is live, not a replay, ms."""
 
@@ -54,6 +59,8 @@ class Batch:
         counted: Events in the increments; `late`, `dead_letters`, `skipped`: records elsewhere.
         duplicates: Events whose id was counted before.
         lost: Offsets that retention passed before they were read.
+        impressions: Events that count in no genre.
+        attributed: Of those counted, how many followed from a recommendation.
     """
 
     partition: int
@@ -70,11 +77,20 @@ class Batch:
     skipped: int = 0
     duplicates: int = 0
     lost: int = 0
+    impressions: int = 0
+    attributed: int = 0
 
     @property
     def records(self) -> int:
         """How many records it stands for."""
-        return self.counted + self.late + self.dead_letters + self.skipped + self.duplicates
+        return (
+            self.counted
+            + self.late
+            + self.dead_letters
+            + self.skipped
+            + self.duplicates
+            + self.impressions
+        )
 
 
 @dataclass(frozen=True, slots=True)

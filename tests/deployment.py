@@ -147,6 +147,10 @@ class Deployment:
         consumer.terminate()
         assert consumer.wait(PATIENCE_SECONDS) == 0, self.log_text()
 
+    def wait_for_buckets(self, consumer: "subprocess.Popen[bytes]", count: int) -> None:
+        """Wait until so many buckets are published."""
+        self._wait_until(consumer, lambda store: store.read_totals().get("buckets", 0) >= count)
+
     def _click_ends(self) -> dict[int, int]:
         """The end of each clicks partition."""
         consumer = KafkaConsumer(bootstrap_servers=self.kafka_bootstrap)

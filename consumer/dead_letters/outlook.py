@@ -18,18 +18,22 @@ REPLAY_OF: Final = "genrecast-replay-of"
 """Header of a record that was sent again: topic/partition/offset of the one that it was."""
 
 Outcome = Literal[
-    "counted", "late", "duplicate",
+    "counted", "late", "duplicate", "impression",
     "refused", "too_large", "unsettled", "cut", "elsewhere", "unknown", "replayed", "copy",
 ]  # fmt: skip
 """What a letter is, or would be once it is sent again.
 
 counted: in a bucket; late: on the late topic, its bucket is closed; duplicate: its event id is
-counted already (`dedup`). These are sent. Not sent: refused: the contract has something against it
-still; too_large: the contract takes it, the topic does not; unsettled: the consumers are about to
-read the record anew; cut: only its beginning is there; elsewhere: it came from another topic, or
-from a partition that is no more; unknown: it was not put there by genrecast; replayed: sent before;
-copy: here once more.
+counted already (`dedup`); impression: it counts in no genre. These are sent. Not sent: refused: the
+contract has something against it still; too_large: the contract takes it, the topic does not;
+unsettled: the consumers are about to read the record anew; cut: only its beginning is there;
+elsewhere: it came from another topic, or from a partition that is no more; unknown: it was not put
+there by genrecast; replayed: sent before; copy: here once more.
 """
+
+
+SENT: Final[tuple[Outcome, ...]] = ("counted", "late", "duplicate", "impression")
+"""Outcomes of letters that a replay sends."""
 
 
 class Verdict(NamedTuple):
@@ -42,7 +46,7 @@ class Verdict(NamedTuple):
     @property
     def is_sent(self) -> bool:
         """Whether a replay sends it."""
-        return self.outcome in ("counted", "late", "duplicate")
+        return self.outcome in SENT
 
 
 def record_of(letter: Letter, origin: Origin) -> Outgoing:
@@ -146,6 +150,8 @@ class Outlook:
             closed_ms = self.progress.closed_ms
             aggregate, _ = move_refused(aggregate, published_ms=closed_ms, restored_cut=0)
         verdicts = [Verdict(letter, "counted") for letter in letters]
+        for place in aggregate.impressions.tolist():
+            verdicts[place] = Verdict(letters[place], "impression")
         uncounted: tuple[tuple[Outcome, tuple[Elsewhere, ...]], ...] = (
             ("late", aggregate.late),
             ("duplicate", aggregate.repeated),

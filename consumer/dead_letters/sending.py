@@ -8,7 +8,7 @@ from typing import Any, Final
 from consumer.broker.transactions import Outgoing
 from consumer.dead_letters.ledger import ledger_entry
 from consumer.dead_letters.letters import Letter
-from consumer.dead_letters.outlook import Outlook, Verdict, record_of
+from consumer.dead_letters.outlook import SENT, Outlook, Verdict, record_of
 from contracts.reasons import kind_of
 from contracts.settings import Settings
 
@@ -46,7 +46,7 @@ class Tally:
     @property
     def sent(self) -> int:
         """Letters that were sent, or would be."""
-        return sum(self.outcomes[name] for name in ("counted", "late", "duplicate"))
+        return sum(self.outcomes[name] for name in SENT)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""

@@ -20,6 +20,7 @@ _OUTCOMES = (
     ("counted", "counted in their buckets"),
     ("late", "late: their buckets are closed"),
     ("duplicate", "duplicates of counted events"),
+    ("impression", "impressions, which count in no genre"),
 )
 
 _KEPT = (

@@ -17,7 +17,7 @@ from state.store import StoreError
 SAMPLE_SECONDS: Final = 5.0
 """Between two samples, seconds."""
 
-HANDLED: Final = ("counted", "late", "dead_letters", "duplicates")
+HANDLED: Final = ("counted", "late", "dead_letters", "duplicates", "impressions")
 """Totals that add up to the records read."""
 
 

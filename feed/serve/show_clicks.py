@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 from kafka import KafkaConsumer, TopicPartition
 from pydantic import ValidationError
 
-from contracts.events import ClickEvent
+from contracts.events import IMPRESSION, ClickEvent
 from contracts.kafka_client import client_options
 from feed.errors import FeedRefusedError, FeedUnavailableError, translated
 from feed.recommend.shows import RecentShows, ShowRate
@@ -129,7 +129,7 @@ class ClicksTail:
 
 
 def count_clicks(shows: RecentShows, look: Look, max_event_bytes: int) -> None:
-    """Count a look's clicks; those read stand for those skipped, what is no click event is none."""
+    """Count a look's clicks; those read stand for those skipped, what is no click is none."""
     clicks = 1 + look.skipped / len(look.records) if look.records else 1.0
     for record in look.records:
         if record.value is None or len(record.value) > max_event_bytes:
@@ -137,6 +137,8 @@ def count_clicks(shows: RecentShows, look: Look, max_event_bytes: int) -> None:
         try:
             event = ClickEvent.model_validate_json(record.value)
         except ValidationError:
+            continue
+        if event.action == IMPRESSION:
             continue
         # A clock ahead must not make all others' clicks old ones.
         time_ms = min(event.event_time, record.timestamp)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-SUMS: Final = ("sent", "valid", "counted", "late", "malformed")
+SUMS: Final = ("sent", "valid", "counted", "impressions", "late", "malformed")
 """Whole numbers of a report that add up."""
 
 SAME: Final = ("bucket_seconds", "max_out_of_orderness_seconds", "max_future_skew_seconds")

@@ -450,6 +450,17 @@ def test_totals_tell_duplicates_and_lost_records(store: Store) -> None:
     assert store.read_totals() == {"duplicates": 2, "lost": 3}
 
 
+def test_impressions_are_told_in_the_totals_and_hold_no_replay_back(store: Store) -> None:
+    store.apply(batch(0, 1, A, {(A, "crime"): 1}))
+    shown = replace(batch(1, 5, B + 20_000, {}), impressions=4)
+    store.apply(shown)
+    assert store.apply(shown).kind == "already"
+    store.apply(replace(batch(5, 6, B + 20_000, {(B, "crime"): 1}), counted=1, attributed=1))
+    totals = store.read_totals()
+    assert (totals["impressions"], totals["attributed"]) == (4, 1)
+    assert seal(store).replay_from[0][0] == 5
+
+
 def test_commit_of_a_seal_whose_genres_the_store_no_longer_has_in_that_order_is_refused(
     store: Store,
 ) -> None:

@@ -14,7 +14,7 @@ from kafka import KafkaConsumer, TopicPartition
 from pydantic import ValidationError
 
 from contracts.buckets import bucket_start, is_late
-from contracts.events import ClickEvent
+from contracts.events import IMPRESSION, ClickEvent
 from contracts.forecasts import BucketRecord, GenreForecast
 from contracts.settings import Settings
 from state.store import Progress
@@ -182,7 +182,7 @@ def _identities(records: Sequence[LogRecord], outcome: Outcome) -> set[Identity]
 def _assert_counts(outcome: Outcome, expected: Expected, late: set[Identity]) -> Cells:
     counted: Cells = collections.Counter()
     for identity, event in expected.valid.items():
-        if identity not in late:
+        if identity not in late and event.action != IMPRESSION:
             start = bucket_start(event.event_time, outcome.settings.bucket_ms)
             for genre in event.genres:
                 counted[start, genre] += 1

@@ -16,8 +16,10 @@ from kafka import KafkaConsumer, TopicPartition
 from pydantic import ValidationError
 
 from contracts.buckets import bucket_start, is_late
-from contracts.events import ClickEvent
+from contracts.events import IMPRESSION, ClickEvent
 from contracts.settings import Settings
+from tests.unit.contracts.test_cards import page
+from tests.unit.producer_sim.test_recommendations import serving
 
 pytestmark = pytest.mark.services
 
@@ -103,6 +105,8 @@ def place(
     fronts[record.partition] = max(min(event.event_time, record.timestamp), front or 0)
     if is_late(event.event_time, watermark, settings.bucket_ms):
         return "late"
+    if event.action == IMPRESSION:
+        return "impressions"
     for genre in event.genres:
         cells[genre][str(bucket_start(event.event_time, settings.bucket_ms))] += 1
     return "counted"
@@ -125,7 +129,7 @@ def wait_for_records(bootstrap: str, topic: str, count: int = 1) -> None:
 def assert_same(report: dict[str, Any], counted: dict[str, Any]) -> None:
     assert report["is_exact"], report["doubts"]
     sums = counted["sums"]
-    for name in ("sent", "counted", "late", "malformed"):
+    for name in ("sent", "counted", "impressions", "late", "malformed"):
         assert report[name] == sums[name], name
     assert report["events_per_bucket"] == {g: dict(c) for g, c in counted["cells"].items()}
 
@@ -143,6 +147,26 @@ def test_report_equals_what_is_on_the_topic(services: Services, tmp_path: Path) 
     assert report["malformed"] == report["made"]["malformed"] == pytest.approx(250, rel=0.3)
     assert report["made"]["duplicates"] == pytest.approx(500, rel=0.25)
     assert len(report["per_partition"]) == 8
+
+
+def test_what_users_are_shown_and_click_is_told_exactly(services: Services, tmp_path: Path) -> None:
+    topic = a_topic()
+    with serving() as service:
+        service.body = (
+            page(("crime", "taste", ["s0000"]), ("war", "new", ["s0001"]))
+            .model_dump_json()
+            .encode()
+        )
+        address = f"http://127.0.0.1:{service.server_port}"
+        arguments = ("--rate", "200", "--speed", "20", "--events", "1500", "--late", "0.01")
+        follow = ("--follow-recommendations", address, "--visits", "0.5", "--malformed", "0.01")
+        report = simulate(services.kafka_bootstrap, topic, tmp_path, *arguments, *follow)
+    counted = recount(services.kafka_bootstrap, topic, Settings())
+    assert_same(report, counted)
+    loop = report["loop"]
+    assert report["impressions"] > 100
+    assert report["sent"] == 1500 + loop["impressions"] + loop["clicks"]
+    assert loop["impressions"] == 2 * loop["pages"]
 
 
 def test_disorder_beyond_the_allowance_is_told_exactly(services: Services, tmp_path: Path) -> None:

@@ -36,10 +36,11 @@ valid = {
     "genres": st.lists(st.text("aBcÄß ", min_size=1, max_size=5), min_size=1, max_size=8),
 }
 optional = {
-    "action": st.sampled_from(["click", "play", "like", "share"]),
+    "action": st.sampled_from(["click", "play", "like", "share", "impression"]),
     "watch_seconds": st.none() | st.floats(0, 86_400),
     "age": st.none() | st.integers(0, 120),
     "gender": st.none() | st.sampled_from("fmx"),
+    "recommendation_id": st.none() | st.text("ab1-", min_size=1, max_size=64),
 }
 good_events = st.fixed_dictionaries(valid, optional=optional)
 # Mostly right, with some field replaced: more telling than noise.
@@ -87,7 +88,9 @@ members = st.sampled_from(
         b'"\\u0061ge":7', b'"gender":"\\u0066"', b'"event_time":17e11', b'"watch_seconds":1e400',
         b'"genres":["\xc2\x85"]', b'"genres":["a\\n"]', b'"genres":["\xe2\x80\x8d"]',
         b'"user_id":"\xc2\xa0"', b'"watch_seconds":-0.0', b'"action":null',
-        b'"event_id":5,"event_id":"e"',
+        b'"event_id":5,"event_id":"e"', b'"action":"\\u0069mpression"', b'"action":"impressions"',
+        b'"recommendation_id":""', b'"recommendation_id":"r\\u0007"', b'"recommendation_id":"\x7f"',
+        b'"recommendation_id":"\xc2\x85"', b'"recommendation_id":5', b'"recommendation_id":null',
     ]
 )  # fmt: skip
 tails = st.sampled_from([b"", b" \n", b"\0", b" x", b"}", b",{}"])

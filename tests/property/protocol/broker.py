@@ -10,7 +10,8 @@ class LogRecord:
     """One offset of a partition's log.
 
     Attributes:
-        kind: `click`; `invalid` (a dead letter); `control` (a transaction marker, or compacted).
+        kind: `click`; `impression` (counts in no genre); `invalid` (a dead letter); `control` (a
+            transaction marker, or compacted).
         is_in_order: Not late by its own partition, and soon after its event time.
     """
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from consumer.idleness import IDLE_LEASE_MS
 from contracts.buckets import bucket_start, is_late
+from contracts.events import IMPRESSION
 from tests.property.protocol.broker import LogRecord, Published
 from tests.property.protocol.forecaster import link
 
@@ -147,7 +148,9 @@ class Oracle:
         dead_letters: set[tuple[int, int]] = set()
         seen: set[tuple[int, int, str]] = set()
         for p, partition in enumerate(self._world.broker.partitions):
-            for record, is_log_late in self._clicks(partition.log):
+            for record, is_log_late in self._events(partition.log):
+                if record.kind == IMPRESSION and not is_log_late:
+                    continue  # whatever closed meanwhile: it is in no bucket
                 bucket = bucket_start(record.event_ms, self._world.settings.bucket_ms)
                 if is_log_late or not self._is_below_cut(p, record.offset, bucket):
                     late.add((p, record.offset))
@@ -163,15 +166,15 @@ class Oracle:
         self._compare("DEAD LETTERS", self._world.broker.dead_letters, dead_letters)
         self._compare_counts(counted)
 
-    def _clicks(self, log: list[LogRecord]) -> list[tuple[LogRecord, bool]]:
-        """Return a partition's clicks, and whether the log before each makes it late."""
-        settings, watermark, clicks = self._world.settings, None, []
+    def _events(self, log: list[LogRecord]) -> list[tuple[LogRecord, bool]]:
+        """Return a partition's events, and whether the log before each makes it late."""
+        settings, watermark, events = self._world.settings, None, []
         for record in log:
-            if record.kind == "click":
-                clicks.append((record, is_late(record.event_ms, watermark, settings.bucket_ms)))
+            if record.kind in ("click", IMPRESSION):
+                events.append((record, is_late(record.event_ms, watermark, settings.bucket_ms)))
                 reached = min(record.event_ms, record.timestamp) - settings.max_out_of_orderness_ms
                 watermark = max(LEAST_MS if watermark is None else watermark, reached)
-        return clicks
+        return events
 
     def _is_below_cut(self, p: int, offset: int, bucket: int) -> bool:
         published = self._published_at(bucket)

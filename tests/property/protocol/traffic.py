@@ -6,6 +6,7 @@ from typing import Final
 
 import orjson
 
+from contracts.events import IMPRESSION
 from contracts.settings import Settings
 from tests.property.protocol.broker import Broker, LogRecord
 from tests.property.protocol.schedule import MAX_PARTITIONS, RATES, Schedule, Traffic
@@ -25,6 +26,9 @@ IN_ORDER_SECONDS: Final = 15
 REPEATED: Final = 0.2
 """Share of events that are sent twice, where repeated ones count once."""
 
+SHOWN: Final = 0.1
+"""Share of events that are impressions."""
+
 MALFORMED: Final = (None, b"", b"{", b"[]", b'{"event_time": 5}', b"\xff\xfe")
 """Values that are no click events."""
 
@@ -34,6 +38,7 @@ class Producers:
 
     def __init__(self, schedule: Schedule, settings: Settings) -> None:
         self._random = random.Random(f"{schedule.seed} traffic")
+        self._shown = random.Random(f"{schedule.seed} impressions")
         self._schedule = schedule
         self._skew_ms = settings.max_future_skew_ms
         self._ooo_ms = settings.max_out_of_orderness_ms
@@ -83,6 +88,7 @@ class Producers:
                     "user_id": "u",
                     "show_id": "s",
                     "genres": genres,
+                    "action": IMPRESSION if self._shown.random() < SHOWN else "click",
                 }
             )
         self._sent.append((now_ms + delay_ms, p, event_ms, value))
@@ -122,11 +128,11 @@ class Producers:
         if is_click:
             self._furthest_ms[p] = max(self._furthest_ms[p], min(event_ms, now_ms))
         genres: tuple[str, ...] = ()
-        event_id = ""
+        event_id, kind = "", "click" if is_click else "invalid"
         if is_click and value:
             fields = orjson.loads(value)
             genres, event_id = tuple(fields["genres"]), fields["event_id"]
-        kind = "click" if is_click else "invalid"
+            kind = IMPRESSION if fields["action"] == IMPRESSION else kind
         log.append(
             LogRecord(len(log), now_ms, kind, value, event_ms, genres, event_id, is_in_order)
         )

@@ -116,6 +116,35 @@ def test_cells_come_by_bucket_and_genres_in_order_of_first_appearance() -> None:
     assert list(done.batch.cells) == [(A, "b"), (A, "k"), (B, "z"), (B, "m"), (B, "b")]
 
 
+def test_an_impression_moves_the_watermark_and_touches_no_bucket() -> None:
+    done = aggregate(click(0, A, "g"), click(1, C, "new", action="impression"), click(2, A, "g"))
+    assert counts(done) == {(A, "g"): 1}
+    assert (done.batch.counted, done.batch.impressions, done.batch.late) == (1, 1, 1)
+    assert done.batch.watermark_ms == C - 3_000
+    only = aggregate(click(0, A, action="impression"))
+    assert not only.batch.cells
+    assert not len(only.every)
+    assert only.batch.records == 1
+
+
+def test_a_late_impression_is_late_as_any_event() -> None:
+    done = aggregate(click(0, A, action="impression"), watermark=B)
+    assert [e.record.offset for e in done.late] == [0]
+    assert (done.batch.impressions, done.batch.late) == (0, 1)
+
+
+def test_clicks_that_name_a_recommendation_are_counted_as_such_too() -> None:
+    done = aggregate(
+        click(0, A, recommendation_id="r"),
+        click(1, A, action="play", recommendation_id="r"),
+        click(2, A),
+        click(3, A, action="impression", recommendation_id="r"),
+    )
+    assert (done.batch.counted, done.batch.attributed, done.batch.impressions) == (3, 2, 1)
+    rest, _ = move_refused(done, published_ms=A, restored_cut=0)
+    assert (rest.batch.attributed, rest.batch.impressions, rest.batch.late) == (0, 1, 3)
+
+
 def test_refused_events_become_late_and_those_before_the_restored_cut_are_skipped() -> None:
     done = aggregate(click(5, A), click(6, B), click(7, A))
     rest, late = move_refused(done, published_ms=A, restored_cut=6)

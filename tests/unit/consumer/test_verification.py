@@ -71,6 +71,15 @@ def test_count_that_differs_is_named_with_bucket_genre_and_both_numbers() -> Non
     assert "genre 'g': the journal has clicks 3 (log 2)" in told
 
 
+def test_impressions_are_told_and_belong_to_no_bucket_and_no_side_topic() -> None:
+    ledger = ledger_of(published(A, {"g": 1}, cut=1), published(B, {"g": 1}, cut=4))
+    shown = (click(1, A, "g", action="impression"), click(3, B, "new", action="impression"))
+    log = (click(0, A), shown[0], click(2, B), shown[1], click(4, C, action="impression"))
+    recounted = recount(ledger, *log)
+    assert differences_of(ledger, *log) == []
+    assert (recounted.events, recounted.impressions, recounted.late) == (2, 2, set())
+
+
 def test_event_after_the_cut_does_not_count_but_belongs_on_the_late_topic() -> None:
     # A closed at offset 1, while this partition was idle; its next record was read before B closed.
     ledger = ledger_of(published(A, {"g": 1}, cut=1), published(B, {"g": 0}, cut=2))

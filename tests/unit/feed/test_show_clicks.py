@@ -37,10 +37,19 @@ def test_genres_are_those_of_the_contract() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, b"", b"{}", b"\xff", b"[" * 900, click("s1", show_id="x" * 65), click("s" * 2_000)],
-    ids=["tombstone", "empty", "lacking", "no text", "nested", "long id", "too large"],
+    [
+        None,
+        b"",
+        b"{}",
+        b"\xff",
+        b"[" * 900,
+        click("s1", show_id="x" * 65),
+        click("s" * 2_000),
+        click("s1", action="impression"),
+    ],
+    ids=["tombstone", "empty", "lacking", "no text", "nested", "long id", "too large", "shown"],
 )
-def test_what_is_no_click_event_counts_nothing(value: bytes | None) -> None:
+def test_what_is_no_click_counts_nothing(value: bytes | None) -> None:
     assert rates(Look([record(value)], 0)) == {}
 
 

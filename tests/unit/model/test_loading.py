@@ -33,6 +33,12 @@ def test_events_count_once_in_each_of_their_genres(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_impressions_are_no_clicks(tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    path.write_text("event_time,genres,action\n0,crime,click\n1,crime,impression\n2,crime,\n")
+    assert load_history(path, 60).clicks.tolist() == [[2]]
+
+
 def test_gzipped_json_lines_are_the_same_history(tmp_path: Path) -> None:
     csv, lines = tmp_path / "clicks.csv", tmp_path / "clicks.jsonl.gz"
     csv.write_text(EVENTS)

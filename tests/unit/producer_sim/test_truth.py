@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.buckets import is_late
-from producer_sim.outgoing import NO_EVENT, GenreLists
+from producer_sim.outgoing import IMPRESSION_LIST, NO_EVENT, GenreLists
 from producer_sim.truth import Acknowledged, Rules, Truth
 from tests.unit.producer_sim.making import RULES, acknowledged
 
@@ -25,6 +25,16 @@ def test_log_worked_by_hand() -> None:
     assert (truth.sent, truth.late, truth.dead_letters) == (7, 1, 1)
     assert truth.partitions[0].watermark_ms == 60_000
     assert truth.report(LISTS)["is_exact"] is True
+
+
+def test_an_impression_moves_the_watermark_and_counts_in_no_genre() -> None:
+    truth = Truth(RULES)
+    truth.fold(0, acknowledged([(10_000, 0), (70_000, IMPRESSION_LIST), (10_000, 0)]))
+    truth.fold(0, acknowledged([(10_000, IMPRESSION_LIST)], first_offset=3))
+    assert truth.counted(LISTS) == {"crime": {0: 1}}
+    assert truth.late_by_genre(LISTS) == {"crime": 1}
+    report = truth.report(LISTS)
+    assert (report["counted"], report["impressions"], report["late"]) == (1, 1, 2)
 
 
 def test_partitions_have_watermarks_of_their_own() -> None:

@@ -1,0 +1,1 @@
+"""`genrecast loop-report`: what recommendations did, and whether forecasts stay calibrated."""
