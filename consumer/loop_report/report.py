@@ -98,16 +98,18 @@ def make_report(
 
     Raises:
         BrokerUnavailableError, BrokerRefusedError: A topic can't be read.
-        NoLoopError: No impression is on the topic.
+        NoLoopError: No impression is on the topic to begin at, or no event.
     """
     log = ClickLog()
     for values in _values(settings, settings.topic_clicks, progress):
         log.add(values, settings.max_event_bytes)
-    if not log.impressions:
+    if since_ms is None and not log.impressions:
         raise NoLoopError(
             f"no impression is on topic {settings.topic_clicks}: nothing was recommended, or "
             "nobody said what was shown (action impression, with its recommendation_id)"
         )
+    if not log.users:
+        raise NoLoopError(f"no event is on topic {settings.topic_clicks}")
     begins_ms = min(log.impressions.values()) if since_ms is None else since_ms
     ends_ms = int(log.event_ms.max()) + 1 if until_ms is None else until_ms
     cards = _cards(settings, progress)
