@@ -7,7 +7,7 @@
 
   /** The first pause before another try and the longest one, ms. */
   const FIRST_PAUSE_MS = 1_000;
-  const LONGEST_PAUSE_MS = 60_000;
+  const LONGEST_PAUSE_MS = 15_000;
 
   /** How long the service may take to say that it is there, ms. */
   const ANSWER_MS = 10_000;

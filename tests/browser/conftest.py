@@ -56,14 +56,12 @@ def open_page(browser: Browser, site: HasPage, watched: Watched) -> Iterator[Ope
     def make(where: str = "", **options: object) -> Page:
         context = browser.new_context(locale="en-US", **options)  # type: ignore[arg-type]
         contexts.append(context)
-        while True:
-            page = context.new_page()
-            page.set_default_timeout(90_000)
-            watched.watch(page, site.url)
-            before = watched.network_changes
-            if load(page, site.url + where) and watched.network_changes == before:
-                return page
-            page.close()
+        page = context.new_page()
+        page.set_default_timeout(90_000)
+        watched.watch(page, site.url)
+        while not load(page, site.url + where):
+            pass
+        return page
 
     yield make
     # Shown beside a test that failed.

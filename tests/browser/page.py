@@ -16,7 +16,8 @@ PATIENCE_MS: Final = 120_000
 
 NETWORK_CHANGED: Final = "net::ERR_NETWORK_CHANGED"
 """Chromium gives up what it is loading when the machine's networks change, as containers that come
-and go change them. That is nothing that the page did."""
+and go change them. That is nothing that the page did, and what it lacks then it fetches by itself:
+what needs all of it waits until it is live."""
 
 
 @dataclass

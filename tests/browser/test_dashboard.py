@@ -167,6 +167,7 @@ def test_a_genre_that_is_not_there_is_said(open_page: OpenPage) -> None:
 
 def test_events_come_out_the_same_however_the_stream_is_cut(open_page: OpenPage) -> None:
     page = open_page()
+    wait_until_live(page)
     parsed = page.evaluate(
         """async () => {
           const { EventParser } = await import("/assets/sse.js");
@@ -193,6 +194,7 @@ def test_events_come_out_the_same_however_the_stream_is_cut(open_page: OpenPage)
 
 def test_pauses_between_tries_grow_to_a_bound_and_differ(open_page: OpenPage) -> None:
     page = open_page()
+    wait_until_live(page)
     pauses = page.evaluate(
         """async () => {
           const { pauseAfter } = await import("/assets/stream.js");

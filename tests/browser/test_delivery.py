@@ -1,4 +1,4 @@
-"""What becomes of the page when its parts, or its events, come late or not at all.
+"""What becomes of the page when its parts come late or not at all.
 
 The service is given its buckets by hand: no broker is needed.
 """
@@ -12,31 +12,20 @@ from tests.browser.page import (
     PATIENCE_MS,
     OpenPage,
     Watched,
-    bucket_of,
     reload,
     wait_for_view,
 )
-from tests.faults.lab import wait_for
 from tests.served import Served, served
-from tests.unit.feed.making import at, kept, service
+from tests.unit.feed.making import service
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
-
-FEW = ("crime", "noir")
-MANY = (*FEW, *(f"genre {number:03} {'of a long name ' * 3}".strip() for number in range(400)))
-"""So many that a bucket does not fit into what lies between the service and a slow page."""
-
-SLOW = {"offline": False, "latency": 0, "downloadThroughput": 200_000, "uploadThroughput": -1}
-FAST = {**SLOW, "downloadThroughput": -1}
 
 
 @pytest.fixture(scope="module")
 def site(browser: Browser) -> Iterator[Served]:
-    """One bucket; whoever is more than one behind is sent the newest."""
+    """One bucket."""
     del browser  # asked for first: without one nothing is started
-    made = service(serve_port=0, serve_max_buckets_behind=1, serve_requests_per_second=10_000)
-    made.add(kept(0, FEW))
-    with served(made) as found:
+    with served(service(0, serve_port=0, serve_requests_per_second=10_000)) as found:
         yield found
 
 
@@ -102,53 +91,4 @@ def test_a_page_that_may_keep_nothing_waits_long_before_it_loads_itself_again(
     fail_at_first(page, "store.js", failures=1_000)
     reload(page)
     said = page.locator("#notice-text").text_content() or ""
-    assert int(said.removesuffix(" s.").split()[-1]) > 10
-
-
-def test_a_page_that_is_slow_is_told_what_it_missed_and_catches_up(
-    site: Served, open_page: OpenPage, watched: Watched
-) -> None:
-    page = open_page()
-    wait_for_view(page, "")
-    network = page.context.new_cdp_session(page)
-    network.send("Network.enable")
-    network.send("Network.emulateNetworkConditions", SLOW)
-    newest = add_buckets_until_some_are_left_out(site)
-    left_out = site.service.conflated
-    network.send("Network.emulateNetworkConditions", FAST)
-    notice = page.locator("#notice")
-    expect(notice).to_contain_text(f"{left_out} buckets were left out", timeout=PATIENCE_MS)
-    wait_for_bucket(page, newest)
-    expect(page.locator("#connection-text")).to_have_text("Live")
-    expect(notice).to_be_hidden(timeout=PATIENCE_MS)
-    add_bucket(site, newest + 1)
-    wait_for_bucket(page, newest + 1)
-    assert watched.problems == []
-
-
-def add_bucket(site: Served, number: int) -> None:
-    bucket = kept(number, MANY)
-    site.do(lambda: site.service.add(bucket))
-    # Whoever has room is sent it before this is answered.
-    assert site.get("/healthz").status == 200
-
-
-def add_buckets_until_some_are_left_out(site: Served) -> int:
-    """Return the number of the newest bucket."""
-    newest = site.service.board.newest
-    assert newest is not None
-    number = (newest.start_ms - at(0)) // newest.bucket_ms
-
-    def one_more() -> bool:
-        nonlocal number
-        number += 1
-        add_bucket(site, number)
-        return site.service.conflated > 0
-
-    wait_for(one_more, "a reader too far behind", PATIENCE_MS / 1_000)
-    return number
-
-
-def wait_for_bucket(page: Page, number: int) -> None:
-    shown = page.evaluate("(ms) => new Date(ms).toISOString()", at(number))
-    wait_for(lambda: bucket_of(page) == shown, f"bucket {number}", PATIENCE_MS / 1_000)
+    assert int(said.removesuffix(" s.").split()[-1]) > 3
