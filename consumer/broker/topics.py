@@ -48,8 +48,8 @@ class Topics:
         """Return the size of a topic's largest record; None where the broker does not tell us."""
         asked = ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": None})
         with translated(f"asking for topic {topic}"):
-            [found] = self._admin.describe_configs([asked], config_filter="all", flat=True)
-        entry = found.get("max.message.bytes")
+            found = self._admin.describe_configs([asked], config_filter="all")
+        entry = found.get("topic", {}).get(topic, {}).get("max.message.bytes")
         return entry and int(entry["value"])
 
     def make_missing(self, *, with_clicks: bool) -> list[str]:

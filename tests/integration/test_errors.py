@@ -29,7 +29,7 @@ def genrecast(*arguments: object) -> subprocess.CompletedProcess[str]:
         (["consume", "--bucket-seconds", "7"], "GENRECAST_BUCKET_SECONDS: must divide a day"),
         (["consume", "--quantiles", "0.9 0.1"], "GENRECAST_QUANTILES: must be ascending"),
         (["consume", "--app", "a b"], "GENRECAST_APP"),
-        (["consume", "--topic-late", "clicks"], "seven topic_* settings must differ"),
+        (["consume", "--topic-late", "clicks"], "the topic_* settings must differ"),
         (["consume", "--alerts", "thresholds"], "alerts = thresholds takes a file"),
         (["consume", "--alerts", "all", "--quantiles", "0.5"], "alerts = all takes two quantiles"),
         (["consume", "--alert-raise-buckets", "9"], "must be at most alert_raise_of"),
