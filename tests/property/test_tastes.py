@@ -86,6 +86,7 @@ class World:
         self.logs[1].records, self.logs[1].ends = self.logs[0].records, self.logs[0].ends
         self.logs[1].begins = self.logs[0].begins
         self.loops = [self.start(log) for log in self.logs]
+        self.step(0)  # tastes have begun: Redis goes back to no moment before that
         self.kept = self.copy()
 
     def start(self, log: Log) -> Loop:
