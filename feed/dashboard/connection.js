@@ -1,7 +1,7 @@
 // Whether what is shown is live, said in the page's head and, when it is not, in a notice.
 
 import { say } from "./dom.js";
-import { clock, count, duration, moment, momentUtc } from "./format.js";
+import { clock, count, duration, moment, momentUtc, sentence } from "./format.js";
 
 /** How long a notice of skipped buckets stays, ms. */
 const GAP_MS = 12_000;
@@ -91,15 +91,15 @@ export class Connection {
       const { reason, retryAt } = this.#stream;
       const again =
         retryAt === null ? "Trying again." : `Trying again in ${duration(retryAt - Date.now())}.`;
-      return `Disconnected since ${clock(since)} (${duration(Date.now() - since)}): ${reason}.${newest} ${again}`;
+      return `Disconnected since ${clock(since)} (${duration(Date.now() - since)}): ${sentence(reason)}${newest} ${again}`;
     }
     if (tone === "stale") {
       const published = this.#store.emittedAt;
       const last =
         published === null
           ? ""
-          : ` The last one was published at ${momentUtc(published)}, ${duration(Date.now() - published)} ago.`;
-      return `Stale: ${this.#status.problem ?? "no new bucket comes"}.${last}`;
+          : ` The newest bucket was published at ${momentUtc(published)}, ${duration(Date.now() - published)} ago.`;
+      return `Stale: ${sentence(this.#status.problem ?? "no new bucket comes")}${last}`;
     }
     if (this.#status.problem && tone === "live") return this.#status.problem;
     if (this.#gap && Date.now() < this.#gap.until) {

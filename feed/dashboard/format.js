@@ -106,3 +106,6 @@ export const duration = or((ms) => {
   if (seconds < 129600) return units.hour.format(seconds / 3600);
   return units.day.format(seconds / 86400);
 });
+
+/** A text with its full stop, if it ends with none of its kind. */
+export const sentence = (text) => (/[.?!]$/.test(text) ? text : `${text}.`);

@@ -231,7 +231,7 @@ def test_a_broker_that_is_away_makes_the_page_stale_until_it_is_back(
     site.lab.stop_kafka()
     try:
         expect(page.locator("#connection-text")).to_have_text("Stale", timeout=PATIENCE_MS)
-        expect(page.locator("#notice")).to_contain_text("The last one was published at")
+        expect(page.locator("#notice")).to_contain_text("The newest bucket was published at")
         before = bucket_of(page)
     finally:
         site.lab.start_kafka()
