@@ -1,10 +1,7 @@
 """What users were answered, written to its topic by a thread: no answer waits for Kafka."""
 
 import asyncio
-import logging
 import queue
-import threading
-from collections.abc import Callable
 from typing import Any, Final
 
 from kafka import KafkaAdminClient, KafkaProducer
@@ -16,8 +13,7 @@ from contracts.settings import Settings
 from feed.errors import FeedRefusedError, FeedUnavailableError, translated
 from feed.serve import metrics
 from feed.serve.service import Service
-
-log = logging.getLogger(__name__)
+from feed.serve.side_thread import SideThread
 
 MOST_WAITING: Final = 10_000
 """Answers that may wait for Kafka, some 20 MB; those that come then are lost, and counted."""
@@ -44,16 +40,16 @@ PART: Final = "recommendations"
 """What the service calls this part when it tells what does not work."""
 
 
-class RecommendationLog:
-    """Writes answers to the topic, which it makes with the first of them when it is missing."""
+class RecommendationLog(SideThread):
+    """Writes answers to the topic, which it makes with the first of them when it is missing.
+
+    Told to end, it does so once what waits is written.
+    """
 
     def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
-        self._service = service
+        super().__init__("recommendations", service, loop)
         self._settings = service.settings
-        self._loop = loop
-        self._stop = threading.Event()
         self._waiting: queue.Queue[Recommendations] = queue.Queue(MOST_WAITING)
-        self._thread = threading.Thread(target=self._guarded, name="recommendations", daemon=True)
 
     def note(self, made: Recommendations) -> None:
         """Have an answer written; never waits."""
@@ -61,26 +57,6 @@ class RecommendationLog:
             self._waiting.put_nowait(made)
         except queue.Full:
             metrics.UNLOGGED.inc()
-
-    def start(self) -> None:
-        """Begin to write."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Tell the thread to end, once what waits is written."""
-        self._stop.set()
-
-    def join(self, seconds: float) -> None:
-        """Wait so long for the thread's end."""
-        self._thread.join(seconds)
-
-    def _guarded(self) -> None:
-        try:
-            self._run()
-        except BaseException:
-            # Nothing would be written any more, and nobody would notice.
-            self._call(self._service.fail)
-            raise
 
     def _run(self) -> None:
         producer: KafkaProducer | None = None
@@ -151,12 +127,6 @@ class RecommendationLog:
             self._call(self._service.trouble, PART, problem)
         else:
             self._call(self._service.fine, PART)
-
-    def _call(self, do: Callable[..., None], *arguments: object) -> None:
-        try:
-            self._loop.call_soon_threadsafe(do, *arguments)
-        except RuntimeError:  # the loop has ended meanwhile
-            log.debug("nobody is left to be told")
 
 
 def make_topic(settings: Settings) -> None:

@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -14,11 +12,12 @@ from pydantic import ValidationError
 from contracts.events import IMPRESSION, ClickEvent
 from contracts.kafka_client import client_options
 from feed.errors import FeedRefusedError, FeedUnavailableError, translated
-from feed.recommend.shows import RecentShows, ShowRate
+from feed.recommend.shows import RecentShows
 from feed.serve import metrics
 from feed.serve.recommending import MOST_SHOWS
 from feed.serve.service import Service
 from feed.serve.settings import ServeSettings
+from feed.serve.side_thread import SideThread
 
 log = logging.getLogger(__name__)
 
@@ -145,35 +144,12 @@ def count_clicks(shows: RecentShows, look: Look, max_event_bytes: int) -> None:
         shows.add(event.show_id, event.genres, time_ms, clicks)
 
 
-class ShowFollower:
+class ShowFollower(SideThread):
     """A thread that follows the clicks and hands the shows' rates to the event loop."""
 
     def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
-        self._service = service
+        super().__init__("shows", service, loop)
         self._settings = service.settings
-        self._loop = loop
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._guarded, name="shows", daemon=True)
-
-    def start(self) -> None:
-        """Begin to follow."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Tell the thread to end."""
-        self._stop.set()
-
-    def join(self, seconds: float) -> None:
-        """Wait so long for the thread's end."""
-        self._thread.join(seconds)
-
-    def _guarded(self) -> None:
-        try:
-            self._run()
-        except BaseException:
-            # Nothing would be told any more, and nobody would notice.
-            self._loop.call_soon_threadsafe(self._service.fail)
-            raise
 
     def _run(self) -> None:
         shows = RecentShows(HALF_LIFE_BUCKETS * self._settings.bucket_ms)
@@ -194,12 +170,6 @@ class ShowFollower:
             metrics.SHOW_CLICKS.labels("skipped").inc(look.skipped)
             count_clicks(shows, look, self._settings.max_event_bytes)
             if looks % LOOKS_PER_SHOWING == 0:
-                self._show(shows.top(MOST_SHOWS))
+                self._call(self._service.note_shows, shows.top(MOST_SHOWS))
             looks += 1
             self._stop.wait(max(0.0, LOOK_SECONDS - (time.monotonic() - began)))
-
-    def _show(self, rates: Mapping[str, tuple[ShowRate, ...]]) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._service.note_shows, rates)
-        except RuntimeError:  # the loop has ended meanwhile
-            self._stop.set()
