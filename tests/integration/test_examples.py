@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
 START = (ROOT / "docs/start.md").read_text("utf-8")
-PROGRAMS = re.findall(r"^```python\n(.*?)^```$", START, re.MULTILINE | re.DOTALL)
+PROGRAMS: list[str] = re.findall(r"^```python\n(.*?)^```$", START, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
