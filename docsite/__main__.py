@@ -1,7 +1,7 @@
 """Build the documentation site.
 
 python -m docsite            build/site, strictly: a warning is an error
-python -m docsite --serve    on http://127.0.0.1:8000, made anew when a document changes
+python -m docsite --serve    on http://127.0.0.1:8000 (--port), made anew on every change
 python -m docsite --links    ask for every link that leads out of the site
 """
 
@@ -40,9 +40,9 @@ def mkdocs(command: str, *options: str) -> subprocess.Popen[bytes]:
     )
 
 
-def serve() -> int:
+def serve(port: int) -> int:
     """Serve the site and keep its pages up to date, until Ctrl-C."""
-    server = mkdocs("serve")
+    server = mkdocs("serve", "--dev-addr", f"127.0.0.1:{port}")
     try:
         while server.poll() is None:
             time.sleep(LOOK_SECONDS)
@@ -68,13 +68,14 @@ def check_links() -> int:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--serve", "is_served", is_flag=True, help="Serve it, made anew on every change.")
+@click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True)
 @click.option("--links", "is_asked", is_flag=True, help="Ask for links that lead out of the site.")
-def main(*, is_served: bool, is_asked: bool) -> None:
+def main(*, is_served: bool, port: int, is_asked: bool) -> None:
     """Build the documentation site into build/site; a warning is an error."""
     collect_pages()
     if is_asked:
         sys.exit(check_links())
-    sys.exit(serve() if is_served else mkdocs("build", "--strict").wait())
+    sys.exit(serve(port) if is_served else mkdocs("build", "--strict").wait())
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ DOCUMENTS: Final = PurePosixPath("docs")
 SHOWN: Final = PurePosixPath("source")
 """Where the site has files that are no documents."""
 
-ASIS: Final = frozenset({".svg", ".png", ".css", ".ipynb"})
+ASIS: Final = frozenset({".svg", ".png", ".css", ".ipynb", ".gz", ".npz", ".parquet"})
 """Files that the site has as they are, wherever they come from."""
 
 LANGUAGES: Final[Mapping[str, str]] = {
@@ -33,9 +33,10 @@ LANGUAGES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """How a shown file is coloured, by suffix."""
 
+_BLOCK: Final = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 _CODE: Final = re.compile(r"(^```.*?^```$|`[^`\n]*`)", re.MULTILINE | re.DOTALL)
 _LINK: Final = re.compile(r"\]\(([^)\s#]+)")
-_COMMENT: Final = re.compile(r"^<!--.*?-->\n+", re.MULTILINE | re.DOTALL)
+_COMMENT: Final = re.compile(r"^<!--.*?-->\n", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +117,13 @@ def _document(path: PurePosixPath, root: Path) -> tuple[str, list[PurePosixPath]
         return f"]({_relative(site_path(found, root), here)}"
 
     text = (root / path).read_text(encoding="utf-8")
-    return outside_code(text, lambda prose: _LINK.sub(moved, _COMMENT.sub("", prose))), linked
+    text = outside(_BLOCK, text, lambda prose: _COMMENT.sub("", prose))
+    return outside(_CODE, text, lambda prose: _LINK.sub(moved, prose)), linked
 
 
-def outside_code(text: str, change: Callable[[str], str]) -> str:
-    """Return Markdown with its prose changed and its code left alone.
-
-    >>> outside_code("a `a` a", str.upper)
-    'A `a` A'
-    """
-    parts = _CODE.split(text)
+def outside(code: re.Pattern[str], text: str, change: Callable[[str], str]) -> str:
+    """Return Markdown with its prose changed and what is `code` left alone."""
+    parts = code.split(text)
     return "".join(part if number % 2 else change(part) for number, part in enumerate(parts))
 
 

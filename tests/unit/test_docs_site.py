@@ -12,7 +12,7 @@ import pytest
 from consumer.aggregate import aggregate_records
 from contracts.settings import Settings
 from docsite import links, timeline
-from docsite.pages import Page, collect, outside_code, site_path, write
+from docsite.pages import Page, collect, site_path, write
 from state.memory_store import MemoryStore
 from state.store import Sealed
 
@@ -94,14 +94,14 @@ def test_what_leads_out_or_nowhere_is_left_as_it_is(repository: Repository) -> N
 
 
 def test_code_is_left_as_it_is(repository: Repository) -> None:
-    text = "```\n[a](docs/a.md)\n```\n`[a](docs/a.md)`\n"
+    text = "```\n[a](docs/a.md)\n<!-- kept -->\n```\n`[a](docs/a.md)`\n"
     assert text_of(repository(**{"README.md": text}), "index.md") == text
-    assert outside_code("a\n```\na\n```\na `a`\n", str.upper) == "A\n```\na\n```\nA `a`\n"
 
 
 def test_comments_for_ci_and_for_scripts_are_left_out(repository: Repository) -> None:
-    root = repository(**{"README.md": "<!-- ci: run -->\n```bash\nls\n```\n<!-- end -->\n| a |\n"})
-    assert text_of(root, "index.md") == "```bash\nls\n```\n| a |\n"
+    text = "<!-- ci: run -->\n```bash\nls\n```\n\n<!-- by `a` -->\n| a |\n<!-- end -->\n\n# B\n"
+    root = repository(**{"README.md": text})
+    assert text_of(root, "index.md") == "```bash\nls\n```\n\n| a |\n\n# B\n"
 
 
 def test_collected_pages_replace_those_of_before(repository: Repository, tmp_path: Path) -> None:
