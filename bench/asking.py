@@ -55,6 +55,11 @@ TRAFFIC: Final = ("--rate=1000", "--seconds=600")
 
 HEAD_END: Final = b"\r\n\r\n"
 
+IDLE_SECONDS: Final = 2.0
+"""A connection that was not used for so long is not used again: the service closes idle ones."""
+
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
 
 @dataclass(slots=True)
 class Seen:
@@ -72,7 +77,7 @@ class Asker:
 
     def __init__(self, host: str, port: int) -> None:
         self._where = host, port
-        self._free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._free: list[tuple[Connection, float]] = []
         self.seen = Seen()
 
     async def ask(self, user: str, due: float, is_counted: bool) -> None:
@@ -89,11 +94,7 @@ class Asker:
             self.seen.degraded += answer["problem"] is not None
 
     async def _answer(self, user: str) -> bytes:
-        if self._free:
-            reader, writer = self._free.pop()
-        else:
-            reader, writer = await asyncio.open_connection(*self._where)
-            self.seen.connections += 1
+        reader, writer = await self._connection()
         request = f"GET /v1/users/{user}/recommendations HTTP/1.1\r\nHost: bench\r\n\r\n"
         writer.write(request.encode())
         head = (await reader.readuntil(HEAD_END)).lower()
@@ -101,8 +102,20 @@ class Asker:
             raise ValueError(head[:40])
         _, _, length = head.partition(b"\r\ncontent-length: ")
         body = await reader.readexactly(int(length.partition(b"\r\n")[0]))
-        self._free.append((reader, writer))
+        self._free.append(((reader, writer), time.monotonic()))
         return body
+
+    async def _connection(self) -> Connection:
+        """Return the connection that was used last, or a new one."""
+        if self._free:
+            connection, used_at = self._free.pop()
+            if time.monotonic() - used_at < IDLE_SECONDS:
+                return connection
+            for (_, writer), _ in [(connection, used_at), *self._free]:
+                writer.close()
+            self._free.clear()
+        self.seen.connections += 1
+        return await asyncio.open_connection(*self._where)
 
 
 async def ask_all(host: str, port: int, rate: float, seconds: float) -> Seen:
