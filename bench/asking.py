@@ -19,6 +19,7 @@ from bench.lab import START_MS, BenchError, Lab, wait_until
 from bench.results import Cell, Part, Ratio, Table
 from bench.serving import GENRES, buckets_coming, write_tastes
 from bench.spread import percentile
+from contracts.collector import settle_collector
 from state.redis_tastes import RedisTastes
 from tests.deployment import Deployment
 from tests.forecast_topic import Published, publishing
@@ -121,14 +122,16 @@ class Asker:
 async def ask_all(host: str, port: int, rate: float, seconds: float) -> Seen:
     """Ask at a rate for so long."""
     asker, choice = Asker(host, port), random.Random(1)
-    began, tasks = time.perf_counter(), []
-    for number in range(round(rate * (seconds + WARM_SECONDS))):
-        due = began + number / rate
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        is_counted = number >= rate * WARM_SECONDS
-        user = f"u{choice.randrange(USERS)}"
-        tasks.append(asyncio.create_task(asker.ask(user, due, is_counted)))
-    await asyncio.gather(*tasks)
+    # The users' own process must not be what they wait for.
+    settle_collector()
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as asking:
+        for number in range(round(rate * (seconds + WARM_SECONDS))):
+            due = began + number / rate
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            is_counted = number >= rate * WARM_SECONDS
+            user = f"u{choice.randrange(USERS)}"
+            asking.create_task(asker.ask(user, due, is_counted))
     return asker.seen
 
 

@@ -111,8 +111,9 @@ def draw_scores(correlation: Float64) -> Float64:
     noise = np.random.default_rng(SEED).standard_normal((steps, PATHS)).T
     factor = np.linalg.cholesky(correlation + JITTER * np.eye(steps))
     drawn = noise @ factor.T
-    ranks = drawn.argsort(axis=0).argsort(axis=0)
-    return np.asarray(_EVEN[ranks], np.float64)
+    scores = np.empty_like(drawn)
+    np.put_along_axis(scores, drawn.argsort(axis=0), _EVEN[:, None], axis=0)
+    return scores
 
 
 def sum_quantiles(
