@@ -50,8 +50,8 @@ OWN_FILES: Final = 64
 """Files beside the connections: Kafka, Redis, the page."""
 
 SWITCH_SECONDS: Final = 0.0005
-"""How long a thread that reads Kafka may keep the event loop waiting, seconds; Python's own 5 ms,
-several times in a request, would be most of what it takes."""
+"""How long a thread that reads Kafka may keep the event loop waiting, seconds: of Python's own 5 ms
+there are several in a request."""
 
 REFRESH_SECONDS: Final = 1.0
 """How often it is looked at whether the newest bucket has become stale, seconds."""
