@@ -38,7 +38,10 @@ export class GenreView {
 
   constructor(store, service, repaint) {
     this.#store = store;
-    this.#explanation = new ExplanationPanel((genre) => service.get("v1/explanation", { genre }));
+    this.#explanation = new ExplanationPanel(
+      (genre) => service.get("v1/explanation", { genre }),
+      async () => (await service.get("v1/pipeline")).service.explains,
+    );
     this.#charts.append(
       this.#fan.node,
       this.#then.node,

@@ -174,6 +174,7 @@ class ServiceFigures(Answer):
     conflated: int = Field(description="Buckets that slow readers were not sent, since the start.")
     uptime_seconds: float
     version: str
+    explains: bool = Field(description="Whether /v1/explanation answers: a setting.")
 
 
 class Pipeline(Answer):
