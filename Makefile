@@ -19,10 +19,10 @@ export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench accuracy soak install clean
+.PHONY: help demo test check format bench accuracy soak docs docs-serve install clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(ENVIRONMENT) ## Broker, simulator and live forecasts in the terminal (SECONDS=60, SEED=1)
 	@exec $(BIN)/genrecast demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
@@ -48,6 +48,12 @@ accuracy: $(ENVIRONMENT) ## Backtests on three sets of real counts beside other 
 
 soak: $(ENVIRONMENT) ## Random faults on real processes, then the exactness report (SECONDS=1800, SEED=)
 	@exec $(BIN)/python -m tests.faults.soak $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+docs: $(ENVIRONMENT) ## The documentation as a site, in build/site; a broken link is an error
+	@exec $(BIN)/python -m docsite
+
+docs-serve: $(ENVIRONMENT) ## The same on http://127.0.0.1:8000, made anew when a page changes
+	@exec $(BIN)/python -m docsite --serve
 
 install: $(ENVIRONMENT) ## Only the environment, .venv
 

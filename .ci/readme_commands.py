@@ -1,4 +1,4 @@
-"""Run the commands of README.md, in order, as a reader would: one shell after another.
+"""Run the commands of README.md and the start page, in order, one shell after another.
 
 Every ```bash block stands under an HTML comment that says what CI does with it:
 
@@ -28,6 +28,9 @@ STOP_SECONDS: Final = 30
 
 SETTLE_SECONDS: Final = 8
 """How long a block in the background is left to start before the next one runs."""
+
+PAGES: Final = ("README.md", "docs/start.md")
+"""Whose commands are run, when none are named."""
 
 _BLOCK: Final = re.compile(
     r"(?:<!-- ci: (?P<action>run|background|not run: [^\n]+?) -->\n+)?```(?:bash|console|sh)\n"
@@ -66,7 +69,7 @@ def run_block(block: Block, environment: dict[str, str]) -> dict[str, str]:
     with tempfile.NamedTemporaryFile() as left:
         script = f"set -euo pipefail\n{block.script}\nenv -0 >{left.name}\n"
         try:
-            subprocess.run(  # noqa: S603 (our own README)
+            subprocess.run(  # noqa: S603 (our own pages)
                 ["/bin/bash", "-c", script],
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -74,14 +77,14 @@ def run_block(block: Block, environment: dict[str, str]) -> dict[str, str]:
                 check=True,
             )
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            sys.exit(f"README block failed: {error.__class__.__name__}\n{block.script}")
+            sys.exit(f"block failed: {error.__class__.__name__}\n{block.script}")
         pairs = Path(left.name).read_text(encoding="utf-8").split("\0")
     return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
 
 
 def start_block(block: Block, environment: dict[str, str]) -> Running:
     """Start a block of one command in the background, and let it settle."""
-    process = subprocess.Popen(  # noqa: S603 (our own README)
+    process = subprocess.Popen(  # noqa: S603 (our own pages)
         ["/bin/bash", "-c", f"exec {block.script}"], env=environment, stdin=subprocess.DEVNULL
     )
     time.sleep(SETTLE_SECONDS)
@@ -133,17 +136,17 @@ def stop_all(in_background: list[Running]) -> list[str]:
 
 
 def main() -> None:
-    """Run README.md of the working directory, or the file named on the command line."""
-    path = Path(sys.argv[1] if len(sys.argv) > 1 else "README.md")
-    blocks = find_blocks(path.read_text(encoding="utf-8"))
+    """Run these pages of the working directory, or those named on the command line."""
+    pages = [Path(name) for name in sys.argv[1:] or PAGES]
+    blocks = [block for page in pages for block in find_blocks(page.read_text(encoding="utf-8"))]
     silent = [block.script for block in blocks if not block.action]
     if silent:
-        sys.exit("README blocks without a `ci:` comment:\n" + "\n".join(silent))
+        sys.exit("blocks without a `ci:` comment:\n" + "\n".join(silent))
     problems = run_all(blocks)
     if problems:
-        sys.exit("README commands in the background:\n" + "\n".join(problems))
+        sys.exit("commands in the background:\n" + "\n".join(problems))
     ran = sum(block.action in ("run", "background") for block in blocks)
-    sys.stdout.write(f"{ran} of {len(blocks)} README blocks run\n")
+    sys.stdout.write(f"{ran} of {len(blocks)} blocks of {', '.join(map(str, pages))} run\n")
 
 
 if __name__ == "__main__":

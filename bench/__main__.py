@@ -66,9 +66,9 @@ def main(
 ) -> None:
     """Measure ingest, latency, step, growth, scale-out, catch-up, subscribers, recommendations.
 
-    A full run writes bench/results.json, bench/RESULTS.md and bench/plots, and the README's
-    table. Parts given by --only replace those in the results. Quick runs are for --compare: they
-    leave their figures in build/bench/quick.json only.
+    A full run writes bench/results.json, bench/RESULTS.md and bench/plots, and the tables of
+    docs/comparison.md. Parts given by --only replace those in the results. Quick runs are for
+    --compare: they leave their figures in build/bench/quick.json only.
 
     \b
     Examples:
@@ -144,7 +144,7 @@ def known_results() -> Results:
 
 
 def write_all(results: Results, console: Console) -> None:
-    """Write results, page, plots, and the README's table."""
+    """Write results, page, plots, and the comparison's tables."""
     write_results(results, RESULTS)
     write_pages(results)
     plots = write_plots(results)

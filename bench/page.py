@@ -1,4 +1,4 @@
-"""RESULTS.md and the README's table, from results."""
+"""RESULTS.md and the tables of docs/comparison.md, from results."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,21 +9,21 @@ from bench.results import Cell, Part, Ratio, Results, Table
 FOLDER: Final = Path(__file__).parent
 """Where results, page and plots are."""
 
-README: Final = FOLDER.parent / "README.md"
-"""The page that holds the table."""
+COMPARISON: Final = FOLDER.parent / "docs" / "comparison.md"
+"""The page that holds the tables."""
 
-MARK: Final = "<!-- speed: written by `make bench` -->"
-"""Before the README's table."""
+MARKS: Final = {
+    "speed": ("<!-- speed: written by `make bench` -->", "<!-- speed end -->"),
+    "same job": ("<!-- same job: written by `make bench` -->", "<!-- same job end -->"),
+}
+"""Before and after each table there."""
 
-END: Final = "<!-- speed end -->"
-"""After the README's table."""
-
-README_KEYS: Final = (
+SHOWN_KEYS: Final = (
     "ingest.bare", "ingest.confluent", "ingest.frameworks", "latency.close_20",
     "latency.close_2000", "latency.transaction_20", "step.window_20", "step.window_2000",
     "growth.genres", "growth.redis_bytes", "catchup.real_time",
 )  # fmt: skip
-"""Ratios that the README shows, those of them that were measured."""
+"""Ratios that are shown there, those of them that were measured."""
 
 
 def shown(value: Cell) -> str:
@@ -112,29 +112,37 @@ def plot_name(part: Part, number: int) -> str:
     return f"{part.name}.svg" if number == 0 else f"{part.name}-{number + 1}.svg"
 
 
-def readme_table(results: Results) -> str:
-    """Return the README's table as Markdown."""
-    ratios = [results.ratios[key] for key in README_KEYS if key in results.ratios]
+def speed_table(results: Results) -> str:
+    """Return the ratios that are shown beside the peers, as Markdown."""
+    ratios = [results.ratios[key] for key in SHOWN_KEYS if key in results.ratios]
     rows = tuple((ratio.says, ratio.value, _wanted(ratio)) for ratio in ratios)
     return markdown(Table("Speed", ("measured in one run", "figure", "wanted"), rows))
 
 
-def with_speed(text: str, results: Results) -> str:
-    """Return a README's text with the table between its marks, if it has them.
+def same_job_table(results: Results) -> str:
+    """Return what everybody took for the same job, as Markdown; empty when nobody was measured."""
+    tables = results.parts["ingest"].tables if "ingest" in results.parts else ()
+    return markdown(tables[0]) if tables else ""
+
+
+def with_tables(text: str, results: Results) -> str:
+    """Return a page's text with each table between its marks, those that it has.
 
     Raises:
-        ValueError: When only one of the marks is there.
+        ValueError: When only one mark of a pair is there.
     """
-    if (MARK in text) != (END in text):
-        raise ValueError(f"the README has only one of {MARK} and {END}")
-    if MARK not in text:
-        return text
-    before, _, rest = text.partition(MARK)
-    return f"{before}{MARK}\n{readme_table(results)}\n{END}{rest.partition(END)[2]}"
+    tables = {"speed": speed_table(results), "same job": same_job_table(results)}
+    for name, (mark, end) in MARKS.items():
+        if (mark in text) != (end in text):
+            raise ValueError(f"the page has only one of {mark} and {end}")
+        if mark in text:
+            before, _, rest = text.partition(mark)
+            text = f"{before}{mark}\n{tables[name]}\n{end}{rest.partition(end)[2]}"
+    return text
 
 
 def write_pages(results: Results) -> None:
-    """Write RESULTS.md and, where its marks are, the README's table."""
+    """Write RESULTS.md and the tables of the comparison."""
     (FOLDER / "RESULTS.md").write_text(results_page(results), encoding="utf-8")
-    text = README.read_text(encoding="utf-8")
-    README.write_text(with_speed(text, results), encoding="utf-8")
+    text = COMPARISON.read_text(encoding="utf-8")
+    COMPARISON.write_text(with_tables(text, results), encoding="utf-8")

@@ -24,9 +24,11 @@ class AsyncForecastFeed:
     """Whole buckets of committed forecasts, in order; used from one task.
 
     Example:
+        ```python
         async with AsyncForecastFeed(Settings(), genres=["crime"]) as feed:
             async for forecast in feed:
                 print(forecast.genre, forecast.horizon[0].quantiles["0.5"])
+        ```
     """
 
     def __init__(

@@ -51,9 +51,11 @@ class ForecastFeed:
     """Whole buckets of committed forecasts, in order; used from one thread.
 
     Example:
+        ```python
         with ForecastFeed(Settings(), genres=["crime"]) as feed:
             for forecast in feed:
                 print(forecast.genre, forecast.horizon[0].quantiles["0.5"])
+        ```
     """
 
     def __init__(

@@ -36,7 +36,7 @@ def _json_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def stack() -> None:
-    r"""Real Kafka and Redis on this machine, without Docker.
+    """Real Kafka and Redis on this machine, without Docker.
 
     Kafka's jars come from Maven Central (44 MB, once, verified), Java and Redis from this
     machine or from wheels. Both listen on 127.0.0.1 only.
@@ -47,7 +47,7 @@ def stack() -> None:
       genrecast stack up --json --kafka-port 19092 --redis-port 16379
       genrecast stack status
       genrecast stack down
-    """
+    """  # noqa: D301 (click reads the control character)
 
 
 @stack.command()
@@ -58,7 +58,7 @@ def stack() -> None:
 def up(
     kafka_port: int | None, redis_port: int | None, data_dir: Path | None, *, as_json: bool
 ) -> None:
-    r"""Start Kafka and Redis and return when both answer.
+    """Start Kafka and Redis and return when both answer.
 
     Without a port of your own, 9092 and 6379 are taken, or free ones when those are in use.
 
@@ -67,7 +67,7 @@ def up(
       genrecast stack up
       genrecast stack up --json
       genrecast stack up --data-dir /tmp/stack --kafka-port 0 --redis-port 0
-    """
+    """  # noqa: D301 (click reads the control character)
     console = Console(stderr=True, highlight=False)
     with _told_plainly():
         local = Stack(data_dir, kafka_port, redis_port=redis_port, settings=StackSettings())
@@ -84,12 +84,12 @@ def up(
 @stack.command()
 @_data_dir_option
 def down(data_dir: Path | None) -> None:
-    r"""Stop Kafka and Redis cleanly; the data stays.
+    """Stop Kafka and Redis cleanly; the data stays.
 
     \b
     Example:
       genrecast stack down
-    """
+    """  # noqa: D301 (click reads the control character)
     console = Console(stderr=True, highlight=False)
     with _told_plainly():
         local = Stack(data_dir, settings=StackSettings())
@@ -102,13 +102,13 @@ def down(data_dir: Path | None) -> None:
 @_data_dir_option
 @_json_option
 def status(data_dir: Path | None, *, as_json: bool) -> None:
-    r"""Tell what runs and where; exit code 1 unless both run.
+    """Tell what runs and where; exit code 1 unless both run.
 
     \b
     Examples:
       genrecast stack status
       genrecast stack status --json
-    """
+    """  # noqa: D301 (click reads the control character)
     with _told_plainly():
         found = Stack(data_dir, settings=StackSettings()).status()
     if as_json:

@@ -94,7 +94,7 @@ def main(options: list[str]) -> None:
     write_rows(RESULTS, rows)
     write_plot(rows, FOLDER / "accuracy.svg")
     write_tables(rows)
-    print(f"wrote {RESULTS}, RESULTS.md, accuracy.svg and the table in README.md")
+    print(f"wrote {RESULTS}, RESULTS.md, accuracy.svg and the table in docs/comparison.md")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Tables of the accuracy benchmark, from `results.csv`; `python -m bench.accuracy.tables`.
 
-The README's table stands between two marks; without them the README is left as it is.
+The table of docs/comparison.md stands between two marks; without them the page is left as it is.
 """
 
 import csv
@@ -12,7 +12,7 @@ from typing import Final
 FOLDER: Final = Path(__file__).parent
 """Where data, splits and results lie."""
 
-README: Final = FOLDER.parents[1] / "README.md"
+COMPARISON: Final = FOLDER.parents[1] / "docs" / "comparison.md"
 """The page that holds the table."""
 
 RESULTS: Final = FOLDER / "results.csv"
@@ -74,7 +74,7 @@ def ratio_over_all(rows: Iterable[Row]) -> dict[str, float]:
     return dict(sorted(means.items(), key=lambda item: item[1]))
 
 
-def readme_table(rows: Sequence[Row]) -> str:
+def wql_table(rows: Sequence[Row]) -> str:
     """Return the WQL of every method on every data set, and its step time, as Markdown."""
     names = list(dict.fromkeys(row["dataset"] for row in rows))
     cells = {(row["dataset"], row["method"]): row for row in rows}
@@ -95,19 +95,19 @@ def readme_table(rows: Sequence[Row]) -> str:
 
 
 def with_accuracy(text: str, rows: Sequence[Row]) -> str:
-    """Return a README's text with the table between its marks, if it has them.
+    """Return a page's text with the table between its marks, if it has them.
 
     Raises:
         ValueError: When only one of the marks is there, or there are marks but no results.
     """
     if (_MARK in text) != (_END in text):
-        raise ValueError(f"the README has only one of {_MARK} and {_END}")
+        raise ValueError(f"the page has only one of {_MARK} and {_END}")
     if _MARK not in text:
         return text
     if not rows:
-        raise ValueError("the README has marks for a table, but there are no results")
+        raise ValueError("the page has marks for a table, but there are no results")
     before, _, rest = text.partition(_MARK)
-    return f"{before}{_MARK}\n{readme_table(rows)}\n{_END}{rest.partition(_END)[2]}"
+    return f"{before}{_MARK}\n{wql_table(rows)}\n{_END}{rest.partition(_END)[2]}"
 
 
 def results_page(rows: Sequence[Row]) -> str:
@@ -147,9 +147,10 @@ def _figure(head: str, text: str) -> str:
 
 
 def write_tables(rows: Sequence[Row]) -> None:
-    """Write RESULTS.md and the README's table."""
+    """Write RESULTS.md and the table of the comparison."""
     (FOLDER / "RESULTS.md").write_text(results_page(rows), encoding="utf-8")
-    README.write_text(with_accuracy(README.read_text(encoding="utf-8"), rows), encoding="utf-8")
+    text = COMPARISON.read_text(encoding="utf-8")
+    COMPARISON.write_text(with_accuracy(text, rows), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Contracts: one spelling per genre, one judgement per event, what is written can be read."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -202,8 +203,6 @@ def test_journal_records_survive_the_way_through_json(
 
 
 def test_written_contracts_are_those_of_the_code() -> None:
-    from tests.readme_tables import README
-
-    directory = README.parent / "docs" / "contracts"
+    directory = Path(__file__).parents[2] / "docs" / "contracts"
     for name, expected in documents().items():
         assert (directory / name).read_text(encoding="utf-8") == expected, "run: genrecast schema"

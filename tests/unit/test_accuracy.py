@@ -9,16 +9,16 @@ import pytest
 from bench.accuracy.__main__ import SPLITS, score
 from bench.accuracy.plot import accuracy_figure
 from bench.accuracy.tables import (
+    COMPARISON,
     FOLDER,
-    README,
     RESULTS,
     Row,
     ratio_over_all,
     read_rows,
-    readme_table,
     results_page,
     with_accuracy,
     with_ratios,
+    wql_table,
 )
 from model.comparison import Compared
 from model.forecast_file import Timing, write_timing, writing_forecasts
@@ -43,9 +43,9 @@ ROWS = with_ratios(
 )
 
 
-def test_readme_table_is_that_of_the_results() -> None:
+def test_wql_table_is_that_of_the_results() -> None:
     rows = read_rows(RESULTS)
-    text = README.read_text(encoding="utf-8")
+    text = COMPARISON.read_text(encoding="utf-8")
     assert text == with_accuracy(text, rows), "run: python -m bench.accuracy.tables"
     assert ("accuracy end" in text) == bool(rows)
 
@@ -75,8 +75,8 @@ def test_ratios_are_to_the_reference_worked_by_hand() -> None:
     assert list(means.values()) == pytest.approx([0.4**0.5, 1.0, 2**0.5])
 
 
-def test_readme_table_worked_by_hand() -> None:
-    assert readme_table(ROWS).splitlines() == [
+def test_wql_table_worked_by_hand() -> None:
+    assert wql_table(ROWS).splitlines() == [
         "| WQL (lower is better) | a | b | ratio | forecast, ms at most |",
         "|---|--:|--:|--:|--:|",
         "| **genrecast** | **0.200** | **0.160** | **0.63** | **2.0** |",
@@ -90,7 +90,7 @@ def test_table_is_written_between_its_marks() -> None:
     assert text.startswith("# Title\n<!-- accuracy")
     assert text.endswith("<!-- accuracy end -->\nrest\n")
     assert "old" not in text
-    assert readme_table(ROWS) in text
+    assert wql_table(ROWS) in text
     assert with_accuracy(text, ROWS) == text
 
 

@@ -5,16 +5,16 @@ import pytest
 
 from bench.drawing import figure_of, write_plots
 from bench.page import (
-    END,
+    COMPARISON,
     FOLDER,
-    MARK,
-    README,
+    MARKS,
     markdown,
     ratio_table,
-    readme_table,
     results_page,
+    same_job_table,
     shown,
-    with_speed,
+    speed_table,
+    with_tables,
 )
 from bench.results import Part, Plot, Ratio, Results, Table, read_results, write_results
 
@@ -31,7 +31,9 @@ RESULTS = Results(
     {"cores": 2}, "2026-01-05 00:00 UTC", False,
     {"ingest": PART, "latency": Part("latency", "Latency", "So.", (CLOSE,))},
 )  # fmt: skip
-README_TEXT = f"# Title\n{MARK}\nold\n{END}\nrest\n"
+SPEED, SPEED_END = MARKS["speed"]
+JOB, JOB_END = MARKS["same job"]
+TEXT = f"# Title\n{SPEED}\nold\n{SPEED_END}\nrest\n{JOB}\n{JOB_END}\n"
 
 
 @pytest.mark.parametrize(
@@ -81,26 +83,34 @@ def test_page_has_every_part_with_its_plots_and_who_is_missing() -> None:
     assert page.index("## At a glance") < page.index("## Ingest") < page.index("## Latency")
 
 
-def test_readme_table_holds_the_chosen_ratios() -> None:
-    assert readme_table(RESULTS).splitlines()[2:] == [
+def test_speed_table_holds_the_chosen_ratios() -> None:
+    assert speed_table(RESULTS).splitlines()[2:] == [
         f"| {BARE.says} | 1.25 | ≥ 1.00 |",
         f"| {CLOSE.says} | 61.5 | ≤ 50.0 |",
     ]
 
 
-def test_readme_table_is_written_between_its_marks() -> None:
-    text = with_speed(README_TEXT, RESULTS)
-    assert text == f"# Title\n{MARK}\n{readme_table(RESULTS)}\n{END}\nrest\n"
-    assert with_speed(text, RESULTS) == text
+def test_the_same_job_is_the_first_table_of_ingest() -> None:
+    assert same_job_table(RESULTS) == markdown(PART.tables[0])
+    assert same_job_table(replace(RESULTS, parts={})) == ""
 
 
-def test_readme_without_marks_is_left_alone() -> None:
-    assert with_speed("# Title\n", RESULTS) == "# Title\n"
+def test_tables_are_written_between_their_marks() -> None:
+    text = with_tables(TEXT, RESULTS)
+    assert text == (
+        f"# Title\n{SPEED}\n{speed_table(RESULTS)}\n{SPEED_END}\nrest\n"
+        f"{JOB}\n{same_job_table(RESULTS)}\n{JOB_END}\n"
+    )
+    assert with_tables(text, RESULTS) == text
 
 
-def test_readme_with_one_mark_is_refused() -> None:
+def test_page_without_marks_is_left_alone() -> None:
+    assert with_tables("# Title\n", RESULTS) == "# Title\n"
+
+
+def test_page_with_one_mark_is_refused() -> None:
     with pytest.raises(ValueError, match="only one"):
-        with_speed(f"# Title\n{MARK}\n", RESULTS)
+        with_tables(f"# Title\n{SPEED}\n", RESULTS)
 
 
 def test_results_come_back_from_their_file(tmp_path: Path) -> None:
@@ -135,12 +145,12 @@ def test_plots_are_the_same_from_the_same_results(tmp_path: Path) -> None:
     assert [path.read_bytes() for path in paths] == [path.read_bytes() for path in again]
 
 
-def test_page_and_readme_are_those_of_the_results() -> None:
+def test_pages_are_those_of_the_results() -> None:
     results = read_results(FOLDER / "results.json")
     assert results is not None
     assert (FOLDER / "RESULTS.md").read_text(encoding="utf-8") == results_page(results)
-    text = README.read_text(encoding="utf-8")
-    assert text == with_speed(text, results), "run: python -m bench --page"
+    text = COMPARISON.read_text(encoding="utf-8")
+    assert text == with_tables(text, results), "run: python -m bench --page"
 
 
 def test_times_are_not_compared_with_other_runs() -> None:

@@ -1,4 +1,4 @@
-"""The settings tables of README.md; `python -m tests.readme_tables` writes them."""
+"""The tables of docs/settings.md; `python -m tests.settings_page` writes them."""
 
 from pathlib import Path
 from typing import Final
@@ -12,11 +12,11 @@ from contracts.settings import Settings
 from feed.serve.settings import ServeSettings
 from stack.settings import StackSettings
 
-README: Final = Path(__file__).parents[1] / "README.md"
+PAGE: Final = Path(__file__).parents[1] / "docs" / "settings.md"
 """The page that holds the tables."""
 
 _MARKS: Final[dict[str, tuple[type[BaseSettings], str]]] = {
-    "settings": (Settings, "<!-- settings: written by `python -m tests.readme_tables` -->"),
+    "settings": (Settings, "<!-- settings: written by `python -m tests.settings_page` -->"),
     "serve settings": (ServeSettings, "<!-- serve settings -->"),
     "stack settings": (StackSettings, "<!-- stack settings -->"),
 }
@@ -46,7 +46,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def with_tables(text: str) -> str:
-    """Return a README's text with the tables between their marks."""
+    """Return the page's text with the tables between their marks."""
     for name, (model, mark) in _MARKS.items():
         end = f"<!-- {name} end -->"
         table = f"{mark}\n{settings_table(model)}\n{end}"
@@ -56,4 +56,4 @@ def with_tables(text: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

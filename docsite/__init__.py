@@ -1,0 +1,1 @@
+"""The documentation site: pages collected from the repository, drawn figures, links checked."""
