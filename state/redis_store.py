@@ -1,7 +1,7 @@
 """The store on a real Redis: the scripts of `state/scripts` and what they are given."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, Literal, NoReturn
 
 import numpy as np
@@ -34,6 +34,9 @@ from state.store import (
     Sealed,
     WindowRows,
 )
+
+MOST_NAMED: Final = 256
+"""Most partitions that are read one by one: beyond, all of them at once are no dearer."""
 
 _KEYS: Final = (
     "meta", "offsets", "watermarks", "idle", "restored_cut", "genres", "genre_order",
@@ -197,17 +200,15 @@ class RedisStore(Scripted):
         """See `Store.finish`."""
         return int(self._run("finish", ("meta", "open"), [self._bucket_ms])[1])
 
-    def read_progress(self) -> Progress:
+    def read_progress(self, partitions: Collection[int] | None = None) -> Progress:
         """See `Store.read_progress`."""
-        fields = "HMGET bucket_ms closed published global_watermark is_live model_version"
-        names = ("offsets", "watermarks", "restored_cut", "idle", "paused")
-        hashes = dict.fromkeys(names, "HGETALL")
-        offsets, watermarks, cut, idle, paused, meta = self._read({**hashes, "meta": fields})
+        meta, held = self._read_by_partition(partitions)
         if meta[0] is None:
             raise self._absent()
         if int(meta[0]) != self._bucket_ms:
             self._refuse("bucket_ms", int(meta[0]))
-        return Progress(
+        offsets, watermarks, cut, idle, paused = held
+        progress = Progress(
             offsets=_int_map(offsets),
             watermarks=_int_map(watermarks),
             restored_cut=_int_map(cut),
@@ -219,6 +220,26 @@ class RedisStore(Scripted):
             is_live=meta[4] == b"1",
             model_version=meta[5].decode() if meta[5] else None,
         )
+        return progress if partitions is None else progress.of(partitions)
+
+    def _read_by_partition(
+        self, partitions: Collection[int] | None
+    ) -> tuple[list[Any], list[dict[bytes, bytes]]]:
+        """Return fields of the meta hash, and the hashes that are by partition."""
+        fields = {"meta": "HMGET bucket_ms closed published global_watermark is_live model_version"}
+        names = ("offsets", "watermarks", "restored_cut", "idle", "paused")
+        if partitions is not None and not partitions:
+            return self._read(fields)[0], [{} for _ in names]
+        if partitions is None or len(partitions) > MOST_NAMED:
+            meta, *flat = self._read({**fields, **dict.fromkeys(names, "HGETALL")})
+            return meta, [pairs(one) for one in flat]
+        asked = [str(partition) for partition in partitions]
+        meta, *columns = self._read({**fields, **dict.fromkeys(names, f"HMGET {' '.join(asked)}")})
+        keys = [partition.encode() for partition in asked]
+        return meta, [
+            {key: value for key, value in zip(keys, column, strict=True) if value is not None}
+            for column in columns
+        ]
 
     def read_event_ids(self, partition: int) -> tuple[int, dict[int, bytes]]:
         """See `Store.read_event_ids`."""
@@ -321,11 +342,11 @@ def _optional_int(value: bytes | None) -> int | None:
     return None if value is None else int(value)
 
 
-def _int_map(flat: list[bytes]) -> dict[int, int]:
-    return {int(key): int(value) for key, value in pairs(flat).items()}
+def _int_map(held: Mapping[bytes, bytes]) -> dict[int, int]:
+    return {int(key): int(value) for key, value in held.items()}
 
 
-def _valid_pauses(flat: list[bytes], offsets: dict[int, int]) -> dict[int, str]:
+def _valid_pauses(held: Mapping[bytes, bytes], offsets: dict[int, int]) -> dict[int, str]:
     """Return the reasons of pauses that partitions have not gone past."""
-    noted = {int(p): note.decode().partition(" ") for p, note in pairs(flat).items()}
+    noted = {int(p): note.decode().partition(" ") for p, note in held.items()}
     return {p: why for p, (at, _, why) in noted.items() if int(at) == offsets.get(p, 0)}

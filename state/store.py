@@ -1,14 +1,16 @@
 """The store's contract: what the protocol asks of Redis, and of its in-memory twin."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.forecasts import BucketRecord
 from state.cells import Cell, Cells
+
+Of = TypeVar("Of")
 
 TOTALS: Final = (
     "counted", "late", "dead_letters", "skipped", "duplicates", "lost", "impressions", "attributed",
@@ -155,7 +157,7 @@ class SavedState:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where the deployment stands, from one read.
+    """Where the deployment stands, from one read; its maps are of the partitions asked for.
 
     `paused` has the reasons why partitions stand still at their stored offsets.
     """
@@ -170,6 +172,21 @@ class Progress:
     is_live: bool
     model_version: str | None = None
     paused: dict[int, str] = field(default_factory=dict)
+
+    def of(self, partitions: Collection[int]) -> "Progress":
+        """Return it with these partitions only."""
+
+        def own(held: dict[int, Of]) -> dict[int, Of]:
+            return {p: held[p] for p in partitions if p in held}
+
+        return replace(
+            self,
+            offsets=own(self.offsets),
+            watermarks=own(self.watermarks),
+            restored_cut=own(self.restored_cut),
+            idle_until=own(self.idle_until),
+            paused=own(self.paused),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +259,13 @@ class Store(Protocol):
         """Let all open buckets close; returns how many there were."""
         ...
 
-    def read_progress(self) -> Progress:
-        """Offsets, watermarks and positions, from one read."""
+    def read_progress(self, partitions: Collection[int] | None = None) -> Progress:
+        """Offsets, watermarks and positions, from one read.
+
+        Args:
+            partitions: Those to read, all when None. Members name their own: were each to read
+                all of them at every turn, the work would grow with members times partitions.
+        """
         ...
 
     def read_event_ids(self, partition: int) -> tuple[int, dict[int, bytes]]:

@@ -135,6 +135,19 @@ def test_empty_batch_moves_the_offset_past_control_records(store: Store) -> None
     assert store.read_progress().offsets == {0: 2}
 
 
+def test_progress_of_some_partitions_is_that_of_all_without_the_others(store: Store) -> None:
+    for p in range(5):
+        store.apply(batch(0, p + 1, 1000 * p, {(A, "crime"): 1}, p))
+    store.renew_idle(3, 4, 99)
+    store.note_pause(4, 5, "too many dead letters")
+    every = store.read_progress()
+    for some in ([], [3], [4, 0, 9], range(2_000)):
+        assert store.read_progress(some) == every.of(some)
+    assert store.read_progress([3]).idle_until == {3: 99}
+    assert store.read_progress([4, 9]).paused == {4: "too many dead letters"}
+    assert store.read_progress([]).offsets == {}
+
+
 def test_measures_add_up_beyond_32_bits(store: Store) -> None:
     cell = (1, 86_400_000, 1, 120, 1, 1, 0, 0)
     for i in range(3):
