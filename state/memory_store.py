@@ -255,7 +255,9 @@ class MemoryStore:
             d.window.clear()
         d.window[sealed.bucket_ms] = pack_row(sealed.cells)
         kept = self._settings.window_buckets + SPARE_BUCKETS
-        d.window.pop(sealed.bucket_ms - kept * self._settings.bucket_ms, None)
+        oldest = sealed.bucket_ms - kept * self._settings.bucket_ms
+        while d.window.pop(oldest, None) is not None:  # more than one: fewer are kept now
+            oldest -= self._settings.bucket_ms
         if states:
             d.states = {state.model_version: state for state in states}
         d.model_version = model_version or d.model_version

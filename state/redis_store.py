@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, NoReturn
 import numpy as np
 import orjson
 
-from contracts.forecasts import SCHEMA_VERSION, BucketRecord
+from contracts.forecasts import BucketRecord
 from contracts.measures import MEASURE_COUNT
 from contracts.settings import Settings
 from state.cells import Cell, CellTable
@@ -24,6 +24,7 @@ from state.scripted import Scripted, pairs
 from state.store import (
     LIVE_LAG_MS,
     SPARE_BUCKETS,
+    STATE_VERSION,
     TOTALS,
     ApplyOutcome,
     Batch,
@@ -61,8 +62,7 @@ class RedisStore(Scripted):
         if reply[0] == b"absent":
             raise self._absent()
         if reply[0] == b"differs":
-            name, stored = (reply[1], reply[2]) if len(reply) > 2 else (b"bucket_ms", reply[1])
-            self._refuse(name.decode(), int(stored))
+            self._refuse(reply[1].decode(), int(reply[2] or 0))
         return reply
 
     def _absent(self) -> DeploymentAbsentError:
@@ -70,19 +70,27 @@ class RedisStore(Scripted):
             f"Redis holds no state of app {self._settings.app!r}: the first consumer makes it"
         )
 
-    def _refuse(self, name: str, stored: int) -> NoReturn:
+    def _refuse(self, field: str, stored: int) -> NoReturn:
+        state = f"the state of app {self._settings.app!r} in Redis"
+        if field == "bucket_ms":
+            raise DeploymentMismatchError(
+                f"{state} has bucket_ms {stored}, but this process {self._bucket_ms}: give it the "
+                "same GENRECAST_BUCKET_SECONDS, or other topics and another GENRECAST_APP"
+            )
+        anew = "stop all consumers, run `genrecast rebuild` with this one, start them again"
+        ours = f"this one keeps version {STATE_VERSION}"
+        if stored > STATE_VERSION:
+            raise DeploymentMismatchError(
+                f"{state} has version {stored}, from a newer genrecast; {ours}: bring this process "
+                f"up to date. To go back for good: {anew}"
+            )
         raise DeploymentMismatchError(
-            f"the state of app {self._settings.app!r} in Redis has {name} {stored}, but this "
-            f"process {self._shape()[name]}: give it the same GENRECAST_BUCKET_SECONDS, or "
-            "another GENRECAST_APP"
+            f"{state} has version {stored}, from an older genrecast; {ours}: {anew}"
         )
-
-    def _shape(self) -> dict[str, int]:
-        return {"bucket_ms": self._bucket_ms, "schema_version": SCHEMA_VERSION}
 
     def open(self) -> None:
         """See `Store.open`."""
-        self._run("open", ("meta",), [self._bucket_ms, SCHEMA_VERSION])
+        self._run("open", ("meta",), [self._bucket_ms, STATE_VERSION])
 
     def apply(self, batch: Batch) -> ApplyOutcome:
         """See `Store.apply`."""
@@ -188,7 +196,7 @@ class RedisStore(Scripted):
         }
         arguments: list[Any] = [
             self._bucket_ms,
-            SCHEMA_VERSION,
+            STATE_VERSION,
             record.bucket_start,
             orjson.dumps(restored),
         ]
@@ -207,6 +215,8 @@ class RedisStore(Scripted):
             raise self._absent()
         if int(meta[0]) != self._bucket_ms:
             self._refuse("bucket_ms", int(meta[0]))
+        if int(meta[1] or 0) != STATE_VERSION:
+            self._refuse("schema_version", int(meta[1] or 0))
         offsets, watermarks, cut, idle, paused = held
         progress = Progress(
             offsets=_int_map(offsets),
@@ -214,11 +224,11 @@ class RedisStore(Scripted):
             restored_cut=_int_map(cut),
             idle_until=_int_map(idle),
             paused=_valid_pauses(paused, _int_map(offsets)),
-            closed_ms=_optional_int(meta[1]),
-            published_ms=_optional_int(meta[2]),
-            global_watermark_ms=_optional_int(meta[3]),
-            is_live=meta[4] == b"1",
-            model_version=meta[5].decode() if meta[5] else None,
+            closed_ms=_optional_int(meta[2]),
+            published_ms=_optional_int(meta[3]),
+            global_watermark_ms=_optional_int(meta[4]),
+            is_live=meta[5] == b"1",
+            model_version=meta[6].decode() if meta[6] else None,
         )
         return progress if partitions is None else progress.of(partitions)
 
@@ -226,7 +236,10 @@ class RedisStore(Scripted):
         self, partitions: Collection[int] | None
     ) -> tuple[list[Any], list[dict[bytes, bytes]]]:
         """Return fields of the meta hash, and the hashes that are by partition."""
-        fields = {"meta": "HMGET bucket_ms closed published global_watermark is_live model_version"}
+        meta_fields = (
+            "bucket_ms schema_version closed published global_watermark is_live model_version"
+        )
+        fields = {"meta": f"HMGET {meta_fields}"}
         names = ("offsets", "watermarks", "restored_cut", "idle", "paused")
         if partitions is not None and not partitions:
             return self._read(fields)[0], [{} for _ in names]

@@ -17,6 +17,10 @@ TOTALS: Final = (
 )  # fmt: skip
 """What of a batch is added up for the whole deployment, in the order that `apply` takes it."""
 
+STATE_VERSION: Final = 1
+"""Version of what is kept in Redis, in every script too: none touches state of another one. A
+change of its shape is no migration but a new number: `genrecast rebuild` makes the state anew."""
+
 LIVE_LAG_MS: Final = 60_000
 """A record whose event time is at most so far behind its timestamp is live, not a replay, ms."""
 
