@@ -192,10 +192,18 @@ class Service:
                     f"topic {self.settings.topic_clicks} is missing: its producers make it, or "
                     "start with --create-topics"
                 )
-            store.open()
+            self._open(store)
             return True
 
         return bool(self._persist("services", attempt))
+
+    def _open(self, store: Store) -> None:
+        """Open the state; where Redis holds none, the journal says whether ours would fit it."""
+        try:
+            store.read_progress([])
+        except DeploymentAbsentError:
+            Journal(self.settings).read_tail()
+        store.open()
 
     def _read(self, loop: Loop, source: Source, store: Store) -> None:
         backoff = Backoff(self.stop)
