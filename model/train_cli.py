@@ -127,11 +127,11 @@ def train(
       genrecast train --from-topic --architecture transformer --out models/attentive
     """  # noqa: D301 (click reads the control character)
     put: Callable[[Settings, Path], str] | None = (ctx.obj or {}).get("register")
-    register = bool(sources.pop("register"))
+    register, series = bool(sources.pop("register")), cast("int", sources.pop("series"))
     if register and put is None:
         raise ModelCommandError("--register works in `genrecast train` only")
     begin = _start(start, architecture)
-    histories, source = _histories(ctx, settings, sources, seed)
+    histories, source = _histories(ctx, settings, sources, series=series, seed=seed)
     # TensorFlow takes seconds to import: only after the histories are known to be good.
     from model.fit import FitPlan
     from model.plans import TrainingPlan, fine_tuning, levels_to_train
@@ -182,10 +182,12 @@ def _histories(
     ctx: click.Context,
     settings: Settings,
     sources: dict[str, object],
+    *,
+    series: int,
     seed: int,
 ) -> tuple[list[History], str]:
     """Return the histories of the one source that was named, and its name."""
-    named = [n.removeprefix("from_") for n, value in sources.items() if value and n != "series"]
+    named = [name.removeprefix("from_") for name, value in sources.items() if value]
     if len(named) != 1:
         raise click.UsageError(
             "name one source: --from-file FILE, --from-topic, --from-redis or --from-simulated"
@@ -193,7 +195,6 @@ def _histories(
     if named[0] == "simulated":
         from model.synthetic import simulate_history
 
-        series = cast("int", sources["series"])
         histories = [
             simulate_history(
                 seed, bucket_seconds=size, bucket_count=count, genre_count=min(series, most)

@@ -1,10 +1,10 @@
 """Transformer core: causal attention over a sliding window of buckets. Imports TensorFlow.
 
-Its memory is the keys and values of the last `window` buckets of every layer, the oldest first: a
-bucket's are computed once, when it closes; and the last output, for who asks later what was made of
-it. What attention adds for a bucket's distance in time is
-an age bias, learnt from ALiBi's slopes on; keys know no position, so those in memory stay as they
-are while they age, and there is no position that could grow over the years.
+Its memory is the keys and values of the last `window` buckets of every layer, the oldest first,
+each computed once, when its bucket closed; behind them the last output, for `output_of`. What
+attention adds for a bucket's distance in time is an age bias, learnt from ALiBi's slopes on; keys
+know no position, so those in memory stay as they are while they age, and there is no position that
+could grow over the years.
 
 Buckets before a genre began are keys and values of zeros, in memory as in a sequence: nothing has
 to be masked but what lies outside the window, and it is the same arithmetic either way.

@@ -111,7 +111,7 @@ export class GenreView {
       ["Next", clicks(line.next.median), interval(line.next.low, line.next.high)],
       ["Trend", signedPercent(line.growth)],
       ["Skill", percent(line.skill)],
-      ["Model", modelNames[line.kind]],
+      ["Model", modelNames[line.kind] ?? line.kind],
     ]);
   }
 
