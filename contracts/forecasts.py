@@ -1,7 +1,7 @@
 """GenreForecast and BucketRecord: what the forecaster publishes, one transaction per bucket."""
 
 import itertools
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -21,6 +21,12 @@ def _refuse_newer(version: int) -> int:
 
 SchemaVersion = Annotated[int, AfterValidator(_refuse_newer)]
 """Of a message that is read: one of a newer version is refused, never half understood."""
+
+Kind = Literal["lstm", "transformer", "baseline"]
+"""Which kind of model made a forecast."""
+
+KINDS: Final = get_args(Kind)
+"""All of them."""
 
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -58,7 +64,7 @@ class GenreForecast(BaseModel):
     bucket_seconds: int = Field(gt=0, description="Bucket length in seconds.")
     observed_clicks: int = Field(ge=0, description="Final count of the origin bucket.")
     model_version: str = Field(description="Which model made this.")
-    kind: Literal["lstm", "baseline"] = Field(description="Which kind of model made this.")
+    kind: Kind = Field(description="Which kind of model made this.")
     horizon: list[HorizonStep] = Field(description="The steps ahead, step 1 first.")
     emitted_at: int = Field(description="When it was published, epoch ms UTC.")
 

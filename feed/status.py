@@ -42,6 +42,7 @@ class ModelStatus(BaseModel):
 
     name: str = Field(description="Its version in the registry, or built-in.")
     role: str = Field(description="champion, candidate or previous.")
+    architecture: str | None = Field(description="What reads the buckets; null for the built-in.")
     as_of_ms: int | None = Field(description="The last bucket that it forecast from.")
     rolling: dict[str, float | None] = Field(description="Its record of late.")
     shadow_buckets: int = Field(description="Buckets that it was compared with the champion on.")
@@ -130,10 +131,12 @@ def _models(registry: Registry, notes: Notes) -> list[ModelStatus]:
         if name is None:
             continue
         figures = notes.figures.get(name, LiveFigures())
+        entry = registry.entries.get(name)
         found.append(
             ModelStatus(
                 name=name,
                 role=role,
+                architecture=entry.architecture or None if entry else None,
                 as_of_ms=figures.as_of_ms or None,
                 rolling=dict(figures.rolling),
                 shadow_buckets=figures.buckets,

@@ -64,7 +64,7 @@ FEATURES: Final = (
     *AUDIENCE,
     *CALENDAR,
 )
-"""Names of the features of an origin, in their order: what the LSTM reads."""
+"""Names of the features of an origin, in their order: what the core reads."""
 
 STEP_FEATURES: Final = (
     "reference_to_day_level",
@@ -79,7 +79,7 @@ STEP_FEATURES: Final = (
     "days_ahead",
     *CALENDAR,
 )
-"""Names of the features of one step ahead, in their order: what the head reads beside the LSTM."""
+"""Names of the features of one step ahead, in their order: what the head reads beside the core."""
 
 
 def build_features(past: Past, first: int, stop: int, observed: Observed) -> Float32:
