@@ -22,7 +22,8 @@ from bench.results import Cell, Part, Plot, Ratio, Table
 from contracts.measures import MEASURE_COUNT
 from contracts.settings import Settings
 from model.forecaster import grow_state
-from model.lstm import LstmForecaster
+from model.lstm_core import LstmCore
+from model.network_forecaster import NetworkForecaster
 from model.registry import load_forecaster
 from model.window import Window
 
@@ -55,13 +56,15 @@ def filled_window(genre_count: int, bucket_count: int) -> Window:
     return window
 
 
-def predictor(forecaster: LstmForecaster) -> Any:  # noqa: ANN401
+def predictor(forecaster: NetworkForecaster) -> Any:  # noqa: ANN401
     """The same LSTM as a Keras model, as one would serve it by `predict()`; without its head."""
     import keras
 
     network = forecaster.network
+    if not isinstance(network.core, LstmCore):
+        raise SystemExit(f"{forecaster.version} is no LSTM")
     inputs = keras.Input((None, network.shape.feature_count))
-    hidden, *_ = network.rnn(inputs)
+    hidden, *_ = network.core.rnn(inputs)
     return keras.Model(inputs, hidden[:, -1])
 
 
@@ -74,7 +77,7 @@ def milliseconds(call: Callable[[], object], calls: int = 1) -> float:
 
 
 def compare(
-    forecaster: LstmForecaster, genre_count: int, bucket_count: int, repeats: int
+    forecaster: NetworkForecaster, genre_count: int, bucket_count: int, repeats: int
 ) -> dict[str, float]:
     """Return median milliseconds of each way."""
     window = filled_window(genre_count, bucket_count)
@@ -133,7 +136,7 @@ def main(genres: tuple[int, ...], window: int, repeats: int, out: Path | None) -
     """Print the milliseconds of one step, of the window and of predict()."""
     settings = Settings(bucket_seconds=BUCKET_SECONDS, horizon=12)
     forecaster, reason = load_forecaster(settings)
-    if not isinstance(forecaster, LstmForecaster):
+    if not isinstance(forecaster, NetworkForecaster):
         raise SystemExit(f"the shipped model does not serve: {reason}")
     found = {size: compare(forecaster, size, window, repeats) for size in genres}
     for size, each in found.items():

@@ -11,9 +11,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
 import psutil
@@ -21,6 +21,8 @@ import psutil
 from bench.consumers import MemorySeries, cpu_seconds, thin
 from bench.lab import ROOT, BenchError, Lab, wait_until
 from bench.results import Cell, Part, Plot, Ratio, Table
+from bench.serving import GENRES, buckets_coming
+from bench.spread import percentile
 from contracts.clock import wall_clock_ms
 from tests.deployment import Deployment
 from tests.forecast_topic import Published, publishing
@@ -33,8 +35,6 @@ HOW: Final = (
     "reading are in it. *Stalled* ones have small receive buffers and read nothing. *Memory* is "
     "the service's resident set; its growth is between the second and the last quarter of the run."
 )
-
-GENRES: Final = tuple(f"genre {number}" for number in range(20))
 
 STALLED: Final = 10
 """Subscribers that read nothing."""
@@ -169,14 +169,14 @@ def run_load(
     with subscribed(lab, site, readers, stalled, seconds) as (reading, out):
         wait_until(lambda: subscribers(site) >= readers + stalled, "all subscribers")
         before, began = cpu_seconds(process), time.monotonic()
-        with MemorySeries(site.process) as memory:
-            while reading.poll() is None:
-                published.publish(GENRES)
-                time.sleep(max(0.0, 1.0 - (time.monotonic() - began) % 1.0))
+        with MemorySeries(site.process) as memory, buckets_coming(published):
+            reading.wait()
         spent = (cpu_seconds(process) - before) / (time.monotonic() - began)
     if reading.returncode:
         raise BenchError(f"the readers ended with status {reading.returncode}")
     found = json.loads(out.read_text(encoding="utf-8"))
+    if not found["delays_ms"]:
+        raise BenchError("no bucket reached a subscriber")
     conflated = site.get("/v1/pipeline").json["service"]["conflated"]
     return Load(found["delays_ms"], found["gaps"], thin(memory.points, 300), spent, conflated)
 
@@ -185,13 +185,6 @@ def subscribers(site: ServeProcess) -> int:
     """Return how many streams are open."""
     count: int = site.get("/v1/pipeline").json["service"]["subscribers"]
     return count
-
-
-def percentile(values: list[int], share: float) -> float:
-    """Return the value that this share of them does not exceed."""
-    if not values:
-        raise BenchError("no bucket reached a subscriber")
-    return float(sorted(values)[min(len(values) - 1, int(share * len(values)))])
 
 
 def growth(memory: tuple[tuple[float, float], ...]) -> float:
@@ -232,7 +225,7 @@ def measure(lab: Lab) -> Part:
 
 
 def _part(readers: int, alone: float, idle: float, load: Load) -> Part:
-    p50, p99 = percentile(load.delays_ms, 0.5), percentile(load.delays_ms, 0.99)
+    p50, p99 = percentile(load.delays_ms, 50), percentile(load.delays_ms, 99)
     grown, name = growth(load.memory), f"{readers:,} subscribers"
     ratios = (
         Ratio(
@@ -272,8 +265,7 @@ def main(arguments: list[str]) -> None:
     """Read, and leave what was seen in a file."""
     host, port, readers, stalled, seconds, out = arguments
     seen = asyncio.run(read_all(host, int(port), int(readers), int(stalled), float(seconds)))
-    found: dict[str, Any] = {"delays_ms": seen.delays_ms, "gaps": seen.gaps}
-    Path(out).write_bytes(orjson.dumps(found))
+    Path(out).write_bytes(orjson.dumps(asdict(seen)))
 
 
 if __name__ == "__main__":

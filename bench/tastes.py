@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Final
 
 import click
-import numpy as np
 import redis as redis_client
 from pydantic import SecretStr
 
@@ -22,15 +21,13 @@ from bench.consumers import SESSION_SECONDS, Members
 from bench.filling import simulate
 from bench.ingest import WARM_UP_MS, warmed_up
 from bench.lab import START_MS, Lab, Teller, services
+from bench.serving import write_tastes
 from contracts.settings import Settings
 from stack.runner import Stack
 from state.redis_tastes import RedisTastes
-from state.taste_store import ENTRY, HEAD, TasteBatch
 
 WANTED_SHARE: Final = 0.75
 """Of the speed without tastes, what must be left."""
-
-USERS_AT_ONCE: Final = 2_000
 
 GENRES: Final = (1, 2, 4, 8, 16)
 """Genres of each user."""
@@ -64,22 +61,8 @@ def bytes_per_user(
     """Return what a user with so many genres takes, the mean of many."""
     client.flushdb()
     before = int(client.info("memory")["used_memory"])
-    names = [f"genre-{number}" for number in range(genres)]
-    rng = np.random.default_rng(genres)
-    offset = None
-    for begin in range(0, users, USERS_AT_ONCE):
-        ids = [f"u{number:07d}" for number in range(begin, begin + USERS_AT_ONCE)]
-        records = np.empty((len(ids), genres + 1), ENTRY)
-        records["number"] = [HEAD, *range(genres)]
-        records["amount"] = rng.random(records.shape)
-        known, new = (list[str](), names) if offset is None else (names, [])
-        written = tastes.write(
-            TasteBatch("0", offset, begin + 1, genres=known, new_genres=new, users=ids,
-                       entries=records.ravel())
-        )  # fmt: skip
-        if written != "written":
-            raise RuntimeError(written)
-        offset = begin + 1
+    ids = [f"u{number:07d}" for number in range(users)]
+    write_tastes(tastes, ids, [f"genre-{number}" for number in range(genres)], START_MS)
     return (int(client.info("memory")["used_memory"]) - before) / users
 
 

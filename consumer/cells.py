@@ -61,11 +61,9 @@ class Groups:
         """Return the sums of the events' measures, by bucket and genre."""
         sums = _sums(events.clicks, self.group_of, len(self.numbers))
         names, ids_of = _numbered(self.genre_lists)
-        buckets, lists = np.divmod(self.numbers, len(ids_of))
-        if max(map(len, ids_of)) == 1:
-            genre_of = lists
-        else:
-            buckets, genre_of, sums = _spread(buckets, lists, sums, ids_of)
+        buckets, genre_of = np.divmod(self.numbers, len(self.genre_lists))
+        if ids_of is not None:
+            buckets, genre_of, sums = _spread(buckets, genre_of, sums, ids_of)
         genres = [*map(names.__getitem__, genre_of.tolist())]
         borders = np.searchsorted(buckets, np.arange(len(self.starts_ms) + 1)).tolist()
         rows = np.ascontiguousarray(sums.T)
@@ -77,18 +75,18 @@ class Groups:
         )
 
     def cells_of_events(
-        self, genre_count: int, ids_of: list[list[int]]
+        self, genre_count: int, ids_of: list[list[int]] | None
     ) -> tuple[Integers, Integers]:
         """Return the cells that the events touch, one after the other, numbered from 0.
 
         Args:
             genre_count: Genres of all lists.
-            ids_of: Each list's genres, numbered.
+            ids_of: Each list's genres, numbered; None where each has its one.
 
         Returns:
             Cells and, beside each, the index of its event, ascending; both `(sum of genres,)`.
         """
-        if max(map(len, ids_of)) == 1:
+        if ids_of is None:
             return self.group_of, np.arange(len(self.group_of))
         buckets, lists = np.divmod(self.numbers[self.group_of], len(ids_of))
         sizes, genre_of = _flat(ids_of, lists)
@@ -186,10 +184,13 @@ def _sums(clicks: Sequence[Click], group_of: Integers, size: int) -> Integers:
     return sums
 
 
-def _numbered(genre_lists: list[tuple[str, ...]]) -> tuple[list[str], list[list[int]]]:
-    """Return the genres of different lists, in order of appearance, and each list's indices."""
+def _numbered(genre_lists: list[tuple[str, ...]]) -> tuple[list[str], list[list[int]] | None]:
+    """Return the genres of different lists, in order of appearance, and each list's indices.
+
+    No indices where every list is of one genre: the n-th list has the n-th.
+    """
     if max(map(len, genre_lists)) == 1:
-        return [genre for (genre,) in genre_lists], [[at] for at in range(len(genre_lists))]
+        return [*chain.from_iterable(genre_lists)], None
     names: dict[str, int] = {}
     ids_of = [[names.setdefault(g, len(names)) for g in genres] for genres in genre_lists]
     return list(names), ids_of

@@ -140,9 +140,11 @@ class Events(Sequence[Click]):
         return len(self.clicks) - list(map(_recommendation_of, self.clicks)).count(None)
 
     def take(self, chosen: NDArray[np.intp]) -> "Events":
-        """Return some of the events, by index."""
+        """Return some of the events, by ascending index."""
         if len(chosen) == len(self.clicks):
             return self
+        if len(chosen) and chosen[-1] - chosen[0] == len(chosen) - 1:
+            return self[int(chosen[0]) : int(chosen[-1]) + 1]
         clicks = list(map(self.clicks.__getitem__, chosen.tolist()))
         return Events(clicks, self.genre_ids[chosen], self.genre_lists, self.are_organic)
 

@@ -195,10 +195,10 @@ def _moved(
             scales=standing.state, window=standing.window, horizon=len(weights), weights=weights
         )
     # Only now TensorFlow: the baseline does without.
-    from model.lstm import LstmForecaster
+    from model.network_forecaster import NetworkForecaster
     from model.path_integral import PathIntegral
 
-    if not isinstance(source, LstmForecaster):
+    if not isinstance(source, NetworkForecaster):
         raise ExplainError(f"forecasts of {model.forecaster.version} can't be explained")
     model.integral = model.integral or PathIntegral(source.network)
     return explain_network(

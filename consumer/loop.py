@@ -8,7 +8,7 @@ believes, a batch counts only if Redis still stands where the batch begins.
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -101,8 +101,9 @@ class Loop:
 
     def _step(self) -> int:
         polled = self.source.poll(POLL_TIMEOUT_MS)
-        progress = self.store.read_progress()
-        moved = self._place(progress)
+        owned = self.source.owned
+        progress = self.store.read_progress(owned)
+        moved = self._place(owned, progress)
         pieces: list[Aggregate] = []
         for partition, records in polled.items():
             if partition in self.positions and partition not in moved:
@@ -126,9 +127,8 @@ class Loop:
         self._commit()
         return applied
 
-    def _place(self, progress: Progress) -> set[int]:
+    def _place(self, owned: Set[int], progress: Progress) -> set[int]:
         """Put every owned partition where Redis stands; return those that were elsewhere."""
-        owned = self.source.owned
         unplaced = self.source.unplaced
         moved = set()
         for partition in owned:
@@ -348,7 +348,7 @@ class Loop:
         """
         wanted = set(positions)
         # Redis first: were the ends read first, others could read on past them before Redis is.
-        progress = self.store.read_progress()
+        progress = self.store.read_progress(wanted)
         begins, ends = self.source.begin_offsets(wanted), self.source.end_offsets(wanted)
         for partition, begin in begins.items():
             stored = progress.offsets.get(partition, 0)

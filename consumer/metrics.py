@@ -161,12 +161,16 @@ class Partitions:
 
 
 def show_progress(progress: Progress, owned: Partitions, *, now_ms: int, bucket_ms: int) -> None:
-    """Show where the deployment and the owned partitions stand."""
-    awake = [w for p, w in progress.watermarks.items() if progress.idle_until.get(p, 0) <= now_ms]
-    lowest = min(awake, default=None)
+    """Show where the deployment and the owned partitions stand.
+
+    One that is not idle and no further than the global watermark holds it: no other partition need
+    be looked at for that.
+    """
+    reached = progress.global_watermark_ms
     watermarks = {p: progress.watermarks.get(p) for p in owned.positions}
     holds = {
-        p: progress.idle_until.get(p, 0) <= now_ms and watermark in (None, lowest)
+        p: progress.idle_until.get(p, 0) <= now_ms
+        and (watermark is None or (reached is not None and watermark <= reached))
         for p, watermark in watermarks.items()
     }
     lags = {p: max(0, owned.ends[p] - at) for p, at in owned.positions.items() if p in owned.ends}

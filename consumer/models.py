@@ -144,6 +144,7 @@ def _entry_of(manifest: Manifest, now_ms: int) -> ModelEntry:
     return ModelEntry(
         version=manifest.model_version,
         registered_at=now_ms,
+        architecture=manifest.architecture,
         source=manifest.data.source,
         metrics=_figures(manifest.metrics),
         naive_metrics=_figures(manifest.naive_metrics),

@@ -246,7 +246,7 @@ def _table(registry: Registry, notes: Notes) -> "Table":
 
     table = Table(box=None, header_style="bold")
     table.add_column("version", no_wrap=True)
-    for head in ("status", "registered"):
+    for head in ("architecture", "status", "registered"):
         table.add_column(head)
     heads = ("held-out WQL", "live WQL", "live coverage", "shadow buckets", "beside champion")
     for head in heads:
@@ -255,6 +255,7 @@ def _table(registry: Registry, notes: Notes) -> "Table":
         figures = notes.figures.get(entry.version, LiveFigures())
         table.add_row(
             entry.version,
+            escape(entry.architecture) or "-",
             registry.status_of(entry.version),
             moment_text(entry.registered_at),
             _number(entry.metrics.get("wql")),
@@ -276,6 +277,7 @@ def _details(told: dict[str, Any]) -> "Table":
     live = told["live"] or {}
     rows = {
         "version": told["version"],
+        "architecture": told["architecture"] or "-",
         "status": told["status"],
         "refused": told["refused"] or "-",
         "registered": moment_text(told["registered_at"]),

@@ -14,7 +14,6 @@ from consumer.broker.side_topics import SideTopics
 from consumer.broker.source import ClickSource, OffsetGapError
 from consumer.broker.topics import Topics
 from consumer.closing import PARTITION_COUNT_AGE_SECONDS, Closer
-from consumer.collector import settle_collector
 from consumer.errors import (
     BrokerRefusedError,
     BrokerUnavailableError,
@@ -29,6 +28,7 @@ from consumer.mended import Mended
 from consumer.ports import Source
 from consumer.tasting import Tasting
 from consumer.tracing import UNTRACED, Traces
+from contracts.collector import settle_collector
 from contracts.settings import Settings
 from model.artifact import ModelRefusedError
 from model.forecaster import Forecaster
@@ -192,10 +192,18 @@ class Service:
                     f"topic {self.settings.topic_clicks} is missing: its producers make it, or "
                     "start with --create-topics"
                 )
-            store.open()
+            self._open(store)
             return True
 
         return bool(self._persist("services", attempt))
+
+    def _open(self, store: Store) -> None:
+        """Open the state; where Redis holds none, the journal says whether ours would fit it."""
+        try:
+            store.read_progress([])
+        except DeploymentAbsentError:
+            Journal(self.settings).read_tail()
+        store.open()
 
     def _read(self, loop: Loop, source: Source, store: Store) -> None:
         backoff = Backoff(self.stop)

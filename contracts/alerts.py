@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.forecasts import SCHEMA_VERSION
+from contracts.forecasts import SCHEMA_VERSION, SchemaVersion
 
 Kind = Literal["outside-interval", "threshold"]
 """What an alert is about: counts against forecasts, or forecasts against a level that was set."""
@@ -33,7 +33,9 @@ class GenreAlert(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 
-    schema_version: int = Field(default=SCHEMA_VERSION, description="Version of this message.")
+    schema_version: SchemaVersion = Field(
+        default=SCHEMA_VERSION, description="Version of this message."
+    )
     alert_id: str = Field(
         description="Of the alert, in both its messages; the same when it is told again."
     )

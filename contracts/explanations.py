@@ -4,6 +4,8 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.forecasts import Kind
+
 CauseName = Literal["recent", "same_time", "days", "calendar", "audience", "earlier"]
 
 CAUSES: Final[dict[CauseName, str]] = {
@@ -65,7 +67,7 @@ class Explanation(_Part):
     bucket_start: int = Field(description="The origin bucket's start, epoch ms UTC.")
     bucket_seconds: int = Field(gt=0)
     model_version: str
-    kind: Literal["lstm", "baseline"] = Field(description="What made the forecast.")
+    kind: Kind = Field(description="What made the forecast.")
     first_step: int = Field(ge=1)
     last_step: int = Field(ge=1)
     ordinary: float = Field(

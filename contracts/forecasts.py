@@ -1,12 +1,32 @@
 """GenreForecast and BucketRecord: what the forecaster publishes, one transaction per bucket."""
 
 import itertools
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA_VERSION: Final = 1
-"""Version of the published messages and of the state in Redis."""
+"""Version of the published messages. Fields are only ever added under the same number, and readers
+pass over those that they do not know; whatever an older reader would misread gets a new number."""
+
+
+def _refuse_newer(version: int) -> int:
+    if version > SCHEMA_VERSION:
+        raise ValueError(
+            f"version {version} of this message is newer than what this genrecast reads "
+            f"({SCHEMA_VERSION}): bring it up to date"
+        )
+    return version
+
+
+SchemaVersion = Annotated[int, AfterValidator(_refuse_newer)]
+"""Of a message that is read: one of a newer version is refused, never half understood."""
+
+Kind = Literal["lstm", "transformer", "baseline"]
+"""Which kind of model made a forecast."""
+
+KINDS: Final = get_args(Kind)
+"""All of them."""
 
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -36,13 +56,15 @@ class GenreForecast(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 
-    schema_version: int = Field(default=SCHEMA_VERSION, description="Version of this message.")
+    schema_version: SchemaVersion = Field(
+        default=SCHEMA_VERSION, description="Version of this message."
+    )
     genre: str = Field(description="The genre, normalised.")
     bucket_start: int = Field(description="The origin bucket's start, epoch ms UTC.")
     bucket_seconds: int = Field(gt=0, description="Bucket length in seconds.")
     observed_clicks: int = Field(ge=0, description="Final count of the origin bucket.")
     model_version: str = Field(description="Which model made this.")
-    kind: Literal["lstm", "baseline"] = Field(description="Which kind of model made this.")
+    kind: Kind = Field(description="Which kind of model made this.")
     horizon: list[HorizonStep] = Field(description="The steps ahead, step 1 first.")
     emitted_at: int = Field(description="When it was published, epoch ms UTC.")
 
@@ -83,7 +105,9 @@ class BucketRecord(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 
-    schema_version: int = Field(default=SCHEMA_VERSION, description="Version of this message.")
+    schema_version: SchemaVersion = Field(
+        default=SCHEMA_VERSION, description="Version of this message."
+    )
     bucket_start: int = Field(description="The closed bucket's start, epoch ms UTC.")
     bucket_seconds: int = Field(gt=0, description="Bucket length in seconds.")
     counts: dict[str, list[int]] = Field(

@@ -172,8 +172,8 @@ METRICS: Final = (
         "genrecast_holds_watermark",
         "gauge",
         "1",
-        "1 for an owned partition that is not idle and has the lowest watermark: it decides what "
-        "may close.",
+        "1 for an owned partition that is not idle and no further than the global watermark: it "
+        "decides what may close.",
         labels=("partition",),
     ),
     Metric(

@@ -7,7 +7,8 @@ from typing import Any, Final, TypeVar
 import click
 from pydantic import SecretStr, ValidationError
 
-from contracts.settings import ENVIRONMENT_PREFIX, Settings
+from contracts.connection_settings import ENVIRONMENT_PREFIX
+from contracts.settings import Settings
 
 SECRET_SETTINGS: Final = frozenset({"kafka_password", "serve_token"})
 """Settings that are no options: a command line can be read by others on the machine."""

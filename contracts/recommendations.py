@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.events import Genre, Identifier
-from contracts.forecasts import SCHEMA_VERSION, NonNegative
+from contracts.forecasts import SCHEMA_VERSION, NonNegative, SchemaVersion
 
 Reason = Literal["taste", "rising", "popular", "new"]
 """Why a genre stands where it does."""
@@ -50,7 +50,9 @@ class Recommendations(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 
-    schema_version: int = Field(default=SCHEMA_VERSION, description="Version of this message.")
+    schema_version: SchemaVersion = Field(
+        default=SCHEMA_VERSION, description="Version of this message."
+    )
     recommendation_id: Identifier = Field(
         description="Names this answer; opaque. A click that comes of it can say so."
     )

@@ -11,10 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contracts.buckets import DAY_SECONDS
 from contracts.clock import to_ms
-from contracts.redis_url import parse_redis_url
-
-ENVIRONMENT_PREFIX: Final = "GENRECAST_"
-"""Every setting is also an environment variable: this prefix and the name in upper case."""
+from contracts.connection_settings import ConnectionSettings
 
 LEAST_SHADOW_BUCKETS: Final = 200
 """Buckets that a comparison takes where a day has fewer: losses differ a lot by chance."""
@@ -22,82 +19,11 @@ LEAST_SHADOW_BUCKETS: Final = 200
 MOST_ALERT_BUCKETS: Final = 16
 """Most buckets that an alert looks back over: a bit of each is in the journal."""
 
-_BROKER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+):(?P<port>[0-9]{1,5})")
-
 _HTTP_URL: Final = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
 
-TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
-
-class Settings(BaseSettings):
+class Settings(ConnectionSettings):
     """Everything that a deployment can set; the defaults suit a local stack."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=ENVIRONMENT_PREFIX,
-        env_file=".env",
-        extra="ignore",
-        frozen=True,
-        protected_namespaces=(),
-        hide_input_in_errors=True,
-        env_ignore_empty=True,
-    )
-
-    app: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = Field(
-        default="default", description="Name of the deployment: Redis keys, consumer group."
-    )
-    kafka_bootstrap: Annotated[str, Field(min_length=1)] = Field(
-        default="localhost:9092", description="Kafka brokers, host:port, comma-separated."
-    )
-    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        default="PLAINTEXT", description="How to talk to Kafka."
-    )
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        default="PLAIN", description="SASL mechanism, with a SASL protocol."
-    )
-    kafka_username: str | None = Field(default=None, description="SASL user name.")
-    kafka_password: SecretStr | None = Field(default=None, description="SASL password.")
-    kafka_password_file: Path | None = Field(
-        default=None, description="File that holds the SASL password."
-    )
-    kafka_ca_file: Path | None = Field(
-        default=None, description="CA certificates (PEM) to trust for Kafka."
-    )
-    kafka_certificate_file: Path | None = Field(
-        default=None, description="Client certificate (PEM) for Kafka."
-    )
-    kafka_key_file: Path | None = Field(default=None, description="Client key (PEM) for Kafka.")
-    redis_url: SecretStr = Field(
-        default=SecretStr("redis://localhost:6379/0"),
-        description="Redis: redis://, rediss:// (TLS), unix://, redis+sentinel://, redis+cluster://.",
-    )
-    redis_password_file: Path | None = Field(
-        default=None, description="File that holds the Redis password."
-    )
-    redis_ca_file: Path | None = Field(
-        default=None, description="CA certificates (PEM) to trust for Redis."
-    )
-
-    topic_clicks: TopicName = Field(default="clicks", description="Topic of click events.")
-    topic_forecasts: TopicName = Field(
-        default="genre-forecasts", description="Topic of forecasts, read it `read_committed`."
-    )
-    topic_buckets: TopicName = Field(
-        default="genre-buckets", description="Topic of the bucket journal (one partition)."
-    )
-    topic_late: TopicName = Field(default="clicks-late", description="Topic of late events.")
-    topic_dead_letter: TopicName = Field(
-        default="clicks-dead-letter", description="Topic of records that are no click events."
-    )
-    topic_replayed: TopicName = Field(
-        default="clicks-replayed", description="Topic that names the dead letters sent again."
-    )
-    topic_alerts: TopicName = Field(
-        default="genre-alerts", description="Topic of alerts (one partition)."
-    )
-    topic_recommendations: TopicName = Field(
-        default="genre-recommendations",
-        description="Topic of the recommendations that were answered.",
-    )
 
     bucket_seconds: int = Field(
         default=60, ge=1, le=DAY_SECONDS, description="Bucket length; divides a day."
@@ -284,15 +210,6 @@ class Settings(BaseSettings):
     def _holidays_are_moments(cls, begins: tuple[datetime, ...]) -> tuple[datetime, ...]:
         return tuple(b.replace(tzinfo=UTC) if b.tzinfo is None else b for b in begins)
 
-    @field_validator("kafka_bootstrap")
-    @classmethod
-    def _brokers_are_hosts_with_ports(cls, brokers: str) -> str:
-        for broker in brokers.split(","):
-            found = _BROKER.fullmatch(broker)
-            if not found or not 0 < int(found["port"]) < 65_536:
-                raise ValueError("must be host:port, or several of them with commas between")
-        return brokers
-
     @field_validator("bucket_seconds")
     @classmethod
     def _bucket_divides_a_day(cls, seconds: int) -> int:
@@ -300,34 +217,12 @@ class Settings(BaseSettings):
             raise ValueError(f"must divide a day ({DAY_SECONDS} s), such as 60, 300, 900 or 3600")
         return seconds
 
-    @field_validator("redis_url")
-    @classmethod
-    def _redis_is_found(cls, url: SecretStr) -> SecretStr:
-        parse_redis_url(url.get_secret_value())
-        return url
-
     @field_validator("traces_url")
     @classmethod
     def _collector_speaks_http(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not _HTTP_URL.fullmatch(url.get_secret_value()):
             raise ValueError("must be http:// or https:// and a host: http://collector:4318")
         return url
-
-    @model_validator(mode="after")
-    def _topics_differ(self) -> Self:
-        topics = [
-            self.topic_clicks,
-            self.topic_forecasts,
-            self.topic_buckets,
-            self.topic_late,
-            self.topic_dead_letter,
-            self.topic_replayed,
-            self.topic_alerts,
-            self.topic_recommendations,
-        ]
-        if len(set(topics)) != len(topics):
-            raise ValueError("the topic_* settings must differ from one another")
-        return self
 
     @model_validator(mode="after")
     def _alerts_can_be_raised(self) -> Self:

@@ -1,13 +1,13 @@
-"""The forecast topic and the bucket journal beside it, read together; the feed's home of Kafka."""
+"""The forecast topic and the bucket journal beside it, read together."""
 
 import time
 from collections.abc import Iterable
 from typing import Any, Final
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 
-from contracts.kafka_client import client_options
 from contracts.settings import Settings
+from feed.consumers import open_consumer, partitions_of
 from feed.errors import FeedUnavailableError, translated
 
 CHECK_SECONDS: Final = 10.0
@@ -39,17 +39,7 @@ class TopicReader:
         self.journal = TopicPartition(settings.topic_buckets, 0)
         self._checked_at = time.monotonic()
         with translated("connecting to Kafka"):
-            self._consumer = KafkaConsumer(
-                **client_options(settings),
-                client_id=f"genrecast-{settings.app}-feed",
-                group_id=None,
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                isolation_level="read_committed",
-                request_timeout_ms=REQUEST_TIMEOUT_MS,
-                reconnect_backoff_max_ms=1_000,
-                allow_auto_create_topics=False,
-            )
+            self._consumer = open_consumer(settings, "feed", request_timeout_ms=REQUEST_TIMEOUT_MS)
         try:
             self.forecasts = self._find_partitions(self._topic)
             self._find_partitions(self.journal.topic)
@@ -60,12 +50,12 @@ class TopicReader:
 
     def _find_partitions(self, topic: str) -> frozenset[TopicPartition]:
         with translated(f"asking for topic {topic}"):
-            numbers = self._consumer.partitions_for_topic(topic)
-        if not numbers:
+            found = partitions_of(self._consumer, topic)
+        if not found:
             raise FeedUnavailableError(
                 f"topic {topic} is missing: the first consumer makes it (genrecast consume)"
             )
-        return frozenset(TopicPartition(topic, number) for number in numbers)
+        return frozenset(found)
 
     def _assign(self) -> None:
         with translated(f"reading topic {self._topic}"):

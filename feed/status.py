@@ -2,11 +2,10 @@
 
 from typing import Final
 
-from kafka import KafkaConsumer, TopicPartition
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-from contracts.kafka_client import client_options
 from contracts.settings import Settings
+from feed.consumers import open_consumer, partitions_of
 from feed.errors import FeedRefusedError, FeedUnavailableError, translated
 from state.model_store import ROLES, LiveFigures, Notes, Registry
 from state.redis_models import RedisModels
@@ -43,6 +42,7 @@ class ModelStatus(BaseModel):
 
     name: str = Field(description="Its version in the registry, or built-in.")
     role: str = Field(description="champion, candidate or previous.")
+    architecture: str | None = Field(description="What reads the buckets; null for the built-in.")
     as_of_ms: int | None = Field(description="The last bucket that it forecast from.")
     rolling: dict[str, float | None] = Field(description="Its record of late.")
     shadow_buckets: int = Field(description="Buckets that it was compared with the champion on.")
@@ -131,10 +131,12 @@ def _models(registry: Registry, notes: Notes) -> list[ModelStatus]:
         if name is None:
             continue
         figures = notes.figures.get(name, LiveFigures())
+        entry = registry.entries.get(name)
         found.append(
             ModelStatus(
                 name=name,
                 role=role,
+                architecture=entry.architecture or None if entry else None,
                 as_of_ms=figures.as_of_ms or None,
                 rolling=dict(figures.rolling),
                 shadow_buckets=figures.buckets,
@@ -152,19 +154,17 @@ def _end_offsets(settings: Settings) -> tuple[dict[int, int], str | None]:
     try:
         with (
             translated("asking Kafka for the log's ends"),
-            KafkaConsumer(
-                **client_options(settings),
-                client_id=f"genrecast-{settings.app}-status",
-                group_id=None,
-                enable_auto_commit=False,
+            # The end of what is there, committed or not: that is what there is to read.
+            open_consumer(
+                settings,
+                "status",
+                isolation_level="read_uncommitted",
                 request_timeout_ms=TIMEOUT_MS,
-                allow_auto_create_topics=False,
             ) as consumer,
         ):
-            numbers = consumer.partitions_for_topic(topic)
-            if not numbers:
+            partitions = partitions_of(consumer, topic)
+            if not partitions:
                 return {}, f"topic {topic} is missing"
-            partitions = [TopicPartition(topic, number) for number in numbers]
             ends = consumer.end_offsets(partitions, timeout_ms=TIMEOUT_MS)
     except (FeedUnavailableError, FeedRefusedError) as error:
         return {}, str(error)

@@ -1,1 +1,1 @@
-"""Forecasters: features, the incremental LSTM, the seasonal baseline, training, backtests."""
+"""Forecasters: features, incremental networks, the seasonal baseline, training, backtests."""

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from model.shape import Architecture, CoreSizes, Head, LstmSizes, LstmUnits, TransformerSizes
+
 WEIGHTS_NAME: Final = "weights.npz"
 MANIFEST_NAME: Final = "manifest.json"
 
@@ -81,8 +83,10 @@ class Manifest(_Strict):
     model_version: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
     created_at: int = Field(description="Epoch ms.")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of weights.npz.")
-    head: Literal["quantile", "point"]
-    units: tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]]
+    architecture: Architecture = "lstm"
+    head: Head
+    units: LstmUnits | None = Field(default=None, description="Of the LSTM's layers.")
+    transformer: TransformerSizes | None = None
     horizon: int = Field(ge=1, le=1000)
     quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(min_length=1, max_length=99)
     bucket_seconds: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1, max_length=100)
@@ -101,6 +105,20 @@ class Manifest(_Strict):
         if list(self.quantiles) != sorted(set(self.quantiles)):
             raise ValueError("quantiles must ascend")
         return self
+
+    @model_validator(mode="after")
+    def _sizes_are_those_of_the_architecture(self) -> Self:
+        has = (self.units is not None, self.transformer is not None)
+        if has != (self.architecture == "lstm", self.architecture == "transformer"):
+            raise ValueError(f"sizes of another architecture than {self.architecture}")
+        return self
+
+    @property
+    def core(self) -> CoreSizes:
+        """Sizes of what reads the buckets."""
+        if self.transformer is not None:
+            return self.transformer
+        return LstmSizes() if self.units is None else LstmSizes(units=self.units)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ ORIGINS_PER_SEQUENCE: Final = 12
 """Origins learnt from in each sequence: neighbours teach nearly the same."""
 
 _BURN_IN_SHARE: Final = 0.25
-"""Of a sequence that begins in mid-history: until then the LSTM has seen too little of it."""
+"""Of a sequence that begins in mid-history: until then the core has seen too little of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Batch:
 
     Attributes:
         features: `(N, L, F)`.
-        present: `(N, L)` bool; where False the LSTM stands still.
+        present: `(N, L)` bool; where False the core stands still.
         origins: `(N, P)` int32, places in the sequence.
         step_features: `(N, P, H, K)`.
         reference: `(N, P, H)`.

@@ -4,7 +4,8 @@ Everything is relative to the genre's own level, so one network serves 0.1 and 2
 bucket. Reads rows up to the origin only.
 """
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +64,7 @@ FEATURES: Final = (
     *AUDIENCE,
     *CALENDAR,
 )
-"""Names of the features of an origin, in their order: what the LSTM reads."""
+"""Names of the features of an origin, in their order: what the core reads."""
 
 STEP_FEATURES: Final = (
     "reference_to_day_level",
@@ -78,19 +79,20 @@ STEP_FEATURES: Final = (
     "days_ahead",
     *CALENDAR,
 )
-"""Names of the features of one step ahead, in their order: what the head reads beside the LSTM."""
+"""Names of the features of one step ahead, in their order: what the head reads beside the core."""
 
 
 def build_features(past: Past, first: int, stop: int, observed: Observed) -> Float32:
     """Return the features of the origin rows `[first, stop)`, `(B, G, F)` float32, within ±8."""
     starts = past.calendar.like_ms(past.starts_ms[first:stop] + past.bucket_ms)
     parts = [
-        _level_features(observed, past.bucket_ms),
+        *(column[..., None] for column in _level_features(observed, past.bucket_ms)),
         _recent_features(past, first, stop, observed.scales[:, :, SLOW]),
-        past.audience[first:stop].astype(np.float32),
-        np.repeat(calendar_waves(starts)[:, None], past.prefix.shape[1], axis=1),
+        past.audience[first:stop],
+        calendar_waves(starts)[:, None],
     ]
-    return np.clip(np.concatenate(parts, axis=2), -_LIMIT, _LIMIT)
+    shape = (stop - first, past.prefix.shape[1], len(FEATURES))
+    return _side_by_side(parts, shape)
 
 
 def build_step_features(past: Past, first: int, stop: int, observed: Observed) -> Float32:
@@ -118,19 +120,26 @@ def build_step_features(past: Past, first: int, stop: int, observed: Observed) -
         (ahead * past.bucket_ms / DAY_MS)[:, None],
         calendar_waves(starts)[:, None],
     ]
-    # Written in place, each spread over the genres where it is the same for all.
-    whole = np.empty((stop - first, genre_count, horizon, len(STEP_FEATURES)), np.float32)
-    column = 0
-    for part in parts:
-        whole[..., column : column + part.shape[-1]] = part
-        column += part.shape[-1]
-    return np.clip(whole, -_LIMIT, _LIMIT, out=whole)
+    return _side_by_side(parts, (stop - first, genre_count, horizon, len(STEP_FEATURES)))
 
 
 def noise_unit(observed: Observed) -> Float32:
     """Return the genre's own measure of noise per step, clicks, `(B, G, H)` float32, > 0."""
     unit = observed.scales[:, :, SPREAD, None] * np.sqrt(observed.reference + 1.0) + 0.05
     return np.asarray(unit, np.float32)
+
+
+def _side_by_side(parts: Sequence[NDArray[Any]], shape: tuple[int, ...]) -> Float32:
+    """Return parts next to each other along the last axis, float32, within ±8.
+
+    Written in place: each is spread over the genres where it is the same for all.
+    """
+    whole = np.empty(shape, np.float32)
+    column = 0
+    for part in parts:
+        whole[..., column : column + part.shape[-1]] = part
+        column += part.shape[-1]
+    return np.clip(whole, -_LIMIT, _LIMIT, out=whole)
 
 
 def _log_ratio(top: Float32, bottom: Float32) -> Float32:
@@ -140,14 +149,14 @@ def _log_ratio(top: Float32, bottom: Float32) -> Float32:
     return ratio
 
 
-def _level_features(observed: Observed, bucket_ms: int) -> Float32:
+def _level_features(observed: Observed, bucket_ms: int) -> list[NDArray[Any]]:
     scales = observed.scales
     slow, seen, spread = scales[:, :, SLOW], scales[:, :, SEEN], scales[:, :, SPREAD]
     fast = scales[:, :, FAST]
     expected = observed.expected_before
     noise = np.maximum(spread, 0.1) * np.sqrt(expected + 1.0)
     week, level = observed.week[:, :, 0], observed.level
-    columns = [
+    return [
         np.arcsinh((observed.clicks - expected) / noise),
         _log_ratio(observed.clicks, slow),
         _log_ratio(fast, slow),
@@ -163,7 +172,6 @@ def _level_features(observed: Observed, bucket_ms: int) -> Float32:
         week >= 0,
         np.where(week >= 0, _log_ratio(fast, week), 0.0),
     ]
-    return np.stack(columns, axis=2).astype(np.float32)
 
 
 def _recent_features(past: Past, first: int, stop: int, slow: Float32) -> Float32:

@@ -26,10 +26,11 @@ from model.backtest import BacktestResult, backtest, held_out_plan
 from model.batches import prepare
 from model.features import FEATURES, STEP_FEATURES
 from model.history import History
-from model.lstm import LstmForecaster, golden_of, network_of
-from model.network import Head, Network, NetworkShape
+from model.network import Network
+from model.network_forecaster import NetworkForecaster, golden_of, network_of
 from model.plans import SCRATCH_EPOCHS, TrainingPlan
 from model.scores import Metrics
+from model.shape import CoreSizes, Head, LstmSizes, NetworkShape
 from model.training import Progress, train
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class FitPlan:
         window_buckets: Capacity of the live window.
         source: Where the histories come from, for the manifest.
         start: Directory of a model to go on from where it fits; None to begin anew.
+        core: Sizes of what reads the buckets; None for those of `start`, else the LSTM's.
     """
 
     training: TrainingPlan
@@ -61,6 +63,7 @@ class FitPlan:
     window_buckets: int = 2016
     source: str = ""
     start: Path | None = None
+    core: CoreSizes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def fit(
         raise ValueError(_too_short(histories, plan.horizon, HELD_OUT_SHARE))
     seen = [h.rows(0, _cut(h)) for h in usable]
     tuned = tune(seen, plan, directory, progress)
-    forecaster = LstmForecaster(tuned.artifact, plan.horizon, plan.training.levels)
+    forecaster = NetworkForecaster(tuned.artifact, plan.horizon, plan.training.levels)
     results = [_held_out_result(h, forecaster, plan) for h in usable]
     return with_scores(tuned, results, directory)
 
@@ -112,6 +115,7 @@ def tune(
         feature_count=len(FEATURES),
         step_feature_count=len(STEP_FEATURES),
         quantile_count=len(plan.training.levels),
+        core=plan.core or _core_of_start(plan.start),
         head=plan.head,
     )
     start = _starting_weights(plan, shape)
@@ -151,7 +155,9 @@ def _cut(history: History) -> int:
     return int(len(history.starts_ms) * (1.0 - HELD_OUT_SHARE))
 
 
-def _held_out_result(history: History, forecaster: LstmForecaster, plan: FitPlan) -> BacktestResult:
+def _held_out_result(
+    history: History, forecaster: NetworkForecaster, plan: FitPlan
+) -> BacktestResult:
     """Return the scores on the buckets held out, after a window of those before, as live."""
     rows = held_out_plan(history, plan.horizon, share=HELD_OUT_SHARE)
     skipped = max(0, rows.first_row - plan.window_buckets)
@@ -161,6 +167,16 @@ def _held_out_result(history: History, forecaster: LstmForecaster, plan: FitPlan
         forecaster,
         replace(rows, first_row=rows.first_row - skipped, window_buckets=plan.window_buckets),
     )
+
+
+def _core_of_start(directory: Path | None) -> CoreSizes:
+    """Return the sizes of the model to go on from; the LSTM's where there is none."""
+    if directory is None:
+        return LstmSizes()
+    try:
+        return load_artifact(directory).manifest.core
+    except ModelRefusedError:
+        return LstmSizes()
 
 
 def _starting_weights(plan: FitPlan, shape: NetworkShape) -> dict[str, NDArray[np.float32]] | None:
@@ -193,11 +209,13 @@ def _artifact(
     network.assign(weights)
     nothing = mean_metrics([])
     manifest = Manifest(
-        model_version=f"lstm-{digest[:12]}",
+        model_version=f"{shape.core.architecture}-{digest[:12]}",
         created_at=wall_clock_ms(),
         sha256=digest,
+        architecture=shape.core.architecture,
         head=plan.head,
-        units=shape.units,
+        units=shape.core.units if isinstance(shape.core, LstmSizes) else None,
+        transformer=None if isinstance(shape.core, LstmSizes) else shape.core,
         horizon=plan.horizon,
         quantiles=plan.training.levels,
         bucket_seconds=tuple(sorted({h.bucket_seconds for h in histories})),

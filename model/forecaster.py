@@ -1,17 +1,15 @@
 """The port between the consumer and a model: one step per closed bucket, state in, state out."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.forecasts import Kind
 from model.window import Window
 
 Float32 = NDArray[np.float32]
-
-Kind = Literal["lstm", "baseline"]
-"""What published messages call a forecaster."""
 
 
 @dataclass(frozen=True, slots=True)

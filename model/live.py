@@ -8,10 +8,11 @@ from typing import Final
 
 import numpy as np
 
+from contracts.forecasts import Kind
 from model.baseline import Baseline
 from model.book import BASELINE, BOUNDS, MODEL, PUBLISHED, Book, BookLayout
 from model.calibration import centre_of, drawn_to_whole, learnt, sides_of, stretched
-from model.forecaster import Float32, Forecaster, Forecasts, Kind, mend_state, settle
+from model.forecaster import Float32, Forecaster, Forecasts, mend_state, settle
 from model.pending import Pending, pending_of
 from model.record import (
     ACTUAL,

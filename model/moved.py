@@ -34,7 +34,7 @@ from model.scales import (
 from model.window import Past, Window
 
 if TYPE_CHECKING:
-    from model.lstm import LstmForecaster
+    from model.network_forecaster import NetworkForecaster
     from model.path_integral import NetworkInput, PathIntegral
 
 Float64 = NDArray[np.float64]
@@ -110,7 +110,7 @@ class _Tally:
 
 
 def explain_network(
-    forecaster: "LstmForecaster",
+    forecaster: "NetworkForecaster",
     integral: "PathIntegral",
     *,
     state: Float32,
@@ -208,9 +208,9 @@ def first_read_row(past: Past) -> int:
 
 
 def _remembered(
-    forecaster: "LstmForecaster", features: Float32, memory: Float32, after: Float32
+    forecaster: "NetworkForecaster", features: Float32, memory: Float32, after: Float32
 ) -> Float32:
-    """Return what the LSTM's output has beyond what reading the window gives, `(units,)`.
+    """Return what the core's output has beyond what reading the window gives, `(output_width,)`.
 
     What has streamed for longer than the window remembers more than can be read from it.
     """

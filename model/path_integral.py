@@ -47,7 +47,7 @@ class NetworkInput:
         features: `(L, F)`.
         steps: `(H, K)`.
         log_reference: `(H,)`, of the reference plus `FLOOR_CLICKS`.
-        remembered: `(units,)`, added to the LSTM's output.
+        remembered: `(output_width,)`, added to the core's output.
     """
 
     features: Float32
@@ -168,7 +168,10 @@ class PathIntegral:
         features, steps, log_reference, remembered = inputs
         with tf.GradientTape() as tape:
             tape.watch(inputs)
-            hidden = self.network.sequence(features, None, tf.repeat(memory[None], count, axis=0))
+            present = tf.ones(tf.shape(features)[:2], tf.bool)
+            hidden = self.network.sequence(
+                features, present, tf.repeat(memory[None], count, axis=0)
+            )
             raw = self.network.outputs(hidden[:, -1] + remembered, steps)
             reference = tf.exp(log_reference) - FLOOR_CLICKS
             # The mean does not depend on the noise's unit.

@@ -64,9 +64,9 @@ def open_artifact(artifact: Artifact, settings: Settings) -> Forecaster:
     if reason is not None:
         raise ModelRefusedError(reason)
     # Only now TensorFlow: a model that does not fit costs nothing.
-    from model.lstm import LstmForecaster
+    from model.network_forecaster import NetworkForecaster
 
-    return LstmForecaster(artifact, settings.horizon, settings.quantiles)
+    return NetworkForecaster(artifact, settings.horizon, settings.quantiles)
 
 
 def check_chosen_model(settings: Settings) -> None:

@@ -112,7 +112,7 @@ def observe(past: Past, first: int, stop: int, *, scales: Float32, horizon: int)
     before = np.empty(clicks.shape, np.float32)
     week = np.empty((*clicks.shape, horizon + 1), np.float32)
     day, level = np.empty_like(week), np.empty_like(before)
-    days = day_means(scales[:, LEVEL_COUNT:])
+    days: Float32 | None = None
     for row in range(stop - first):
         before[row] = scales[:, EXPECTED]
         ahead_ms = past.bucket_ms * np.arange(horizon + 1, dtype=np.int64)
@@ -122,7 +122,8 @@ def observe(past: Past, first: int, stop: int, *, scales: Float32, horizon: int)
         is_whole = bool(present[row].all())
         scales = stepped if is_whole else np.where(present[row][:, None], stepped, scales)
         path[row] = scales[:, :LEVEL_COUNT]
-        if (start_ms + past.bucket_ms) // HOUR_MS != start_ms // HOUR_MS:
+        # Within an hour the profile's hours stay as they are.
+        if days is None or (start_ms + past.bucket_ms) // HOUR_MS != start_ms // HOUR_MS:
             days = day_means(scales[:, LEVEL_COUNT:])
         usual = expect(
             scales[:, LEVEL_COUNT:],

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import click
 from rich.console import Console
 
 from contracts.options import with_settings
 from contracts.settings import Settings
-from model.artifact import Manifest
+from model.artifact import Manifest, ModelRefusedError, load_artifact
 from model.backtest import BacktestPlan
 from model.command_parts import (
     ModelCommandError,
@@ -20,6 +20,7 @@ from model.command_parts import (
 )
 from model.history import History
 from model.registry import SHIPPED_DIRECTORY
+from model.shape import Architecture, default_sizes
 
 if TYPE_CHECKING:
     from model.fit import FitPlan
@@ -89,6 +90,13 @@ LEAST_HORIZON: Final = 24
     show_default=True,
     help="Go on from the shipped model, from nothing, or from a model of yours.",
 )
+@click.option(
+    "--architecture",
+    type=click.Choice(["lstm", "transformer"]),
+    default=None,
+    help="What reads the buckets; that of the model that training goes on from when not given."
+    " No Transformer ships: without --from DIR it begins with nothing.",
+)
 @click.option("--register", is_flag=True, help="Make it the deployment's candidate: in shadow.")
 @with_settings()
 @click.pass_context
@@ -102,8 +110,8 @@ def train(
     epochs: int | None,
     head: str,
     seed: int,
-    series: int,
     start: str,
+    architecture: Architecture | None,
     **sources: object,
 ) -> None:
     """Train a model and score it on the latest 15 % of buckets, which it has not seen.
@@ -116,17 +124,18 @@ def train(
       genrecast train --from-file clicks.csv.gz --bucket-seconds 3600 --horizon 24 --out models/a
       genrecast train --from-topic --from models/today --out models/tomorrow
       genrecast train --from-simulated --from scratch --epochs 5 --out models/try
+      genrecast train --from-topic --architecture transformer --out models/attentive
     """  # noqa: D301 (click reads the control character)
     put: Callable[[Settings, Path], str] | None = (ctx.obj or {}).get("register")
-    register = bool(sources.pop("register"))
+    register, series = bool(sources.pop("register")), cast("int", sources.pop("series"))
     if register and put is None:
         raise ModelCommandError("--register works in `genrecast train` only")
+    begin = _start(start, architecture)
     histories, source = _histories(ctx, settings, sources, series=series, seed=seed)
     # TensorFlow takes seconds to import: only after the histories are known to be good.
     from model.fit import FitPlan
     from model.plans import TrainingPlan, fine_tuning, levels_to_train
 
-    begin = _start(start)
     if begin is None:
         training = TrainingPlan(settings.quantiles, epochs=epochs or 30, seed=seed)
     else:
@@ -140,6 +149,7 @@ def train(
         window_buckets=settings.window_buckets,
         source=source,
         start=begin,
+        core=None if begin else default_sizes(architecture or "lstm"),
     )
     console = Console()
     manifest = _fit_and_draw(histories, plan, out, console)
@@ -150,13 +160,21 @@ def train(
         console.print(f"{put(settings, out)} is the candidate")
 
 
-def _start(name: str) -> Path | None:
-    """Return the directory of the model that training goes on from."""
-    if name == "scratch":
+def _start(name: str, architecture: Architecture | None) -> Path | None:
+    """Return the directory of the model that training goes on from; None to begin with nothing."""
+    if name == "scratch" or (name == "pretrained" and architecture == "transformer"):
         return None
     directory = SHIPPED_DIRECTORY if name == "pretrained" else Path(name)
     if not directory.is_dir():
         raise click.UsageError(f"--from: {name} is no directory, nor pretrained or scratch")
+    if architecture is None:
+        return directory
+    try:
+        found = load_artifact(directory).manifest.architecture
+    except ModelRefusedError as error:
+        raise ModelCommandError(str(error)) from None
+    if found != architecture:
+        raise click.UsageError(f"--architecture: the model in {name} is of another, {found}")
     return directory
 
 
@@ -201,7 +219,7 @@ def _fit_and_draw(
     histories: list[History], plan: "FitPlan", out: Path, console: Console
 ) -> Manifest:
     from model.fit import fit
-    from model.lstm import LstmForecaster
+    from model.network_forecaster import NetworkForecaster
     from model.plots import plot_forecasts, plot_losses
 
     with progress_bar(console) as bar:
@@ -216,7 +234,7 @@ def _fit_and_draw(
             raise ModelCommandError(str(error)) from None
     manifest = fitted.artifact.manifest
     plot_losses(fitted.losses, out / "loss.png")
-    forecaster = LstmForecaster(fitted.artifact, plan.horizon, manifest.quantiles)
+    forecaster = NetworkForecaster(fitted.artifact, plan.horizon, manifest.quantiles)
     drawn = histories[-1]
     last_row = len(drawn.starts_ms) - plan.horizon - 1
     plot_forecasts(

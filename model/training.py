@@ -9,8 +9,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from model.batches import Batch, Prepared, Sampler
-from model.network import Network, NetworkShape
+from model.network import Network
 from model.plans import BATCHES_PER_EPOCH, TrainingPlan
+from model.shape import NetworkShape
 
 _MEAN_SHARE: Final = 0.1
 """Weight of the mean's deviance beside the pinball loss: it must not steer the quantiles."""

@@ -1,7 +1,7 @@
 """The store's in-memory twin: the same rules in plain Python, for tests and for reading."""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -255,7 +255,9 @@ class MemoryStore:
             d.window.clear()
         d.window[sealed.bucket_ms] = pack_row(sealed.cells)
         kept = self._settings.window_buckets + SPARE_BUCKETS
-        d.window.pop(sealed.bucket_ms - kept * self._settings.bucket_ms, None)
+        oldest = sealed.bucket_ms - kept * self._settings.bucket_ms
+        while d.window.pop(oldest, None) is not None:  # more than one: fewer are kept now
+            oldest -= self._settings.bucket_ms
         if states:
             d.states = {state.model_version: state for state in states}
         d.model_version = model_version or d.model_version
@@ -307,10 +309,10 @@ class MemoryStore:
             d.forced_watermark = max(end, d.forced_watermark or end)
         return len(d.open_buckets)
 
-    def read_progress(self) -> Progress:
+    def read_progress(self, partitions: Collection[int] | None = None) -> Progress:
         """See `Store.read_progress`."""
         d = self._d
-        return Progress(
+        progress = Progress(
             offsets=dict(d.offsets),
             watermarks=dict(d.watermarks),
             restored_cut=dict(d.restored_cut),
@@ -322,6 +324,7 @@ class MemoryStore:
             is_live=d.is_live,
             model_version=d.model_version,
         )
+        return progress if partitions is None else progress.of(partitions)
 
     def read_event_ids(self, partition: int) -> tuple[int, dict[int, bytes]]:
         """See `Store.read_event_ids`."""

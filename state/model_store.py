@@ -37,6 +37,9 @@ class ModelEntry(_Stored):
 
     version: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
     registered_at: int = Field(description="Epoch ms.")
+    architecture: str = Field(
+        default="", max_length=64, description="What reads the buckets; empty while unknown."
+    )
     source: str = Field(default="", description="What it was trained on.")
     metrics: dict[str, float | None] = Field(default={}, description="On held-out buckets.")
     naive_metrics: dict[str, float | None] = Field(default={}, description="Seasonal naive's.")

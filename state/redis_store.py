@@ -1,13 +1,13 @@
 """The store on a real Redis: the scripts of `state/scripts` and what they are given."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, Literal, NoReturn
 
 import numpy as np
 import orjson
 
-from contracts.forecasts import SCHEMA_VERSION, BucketRecord
+from contracts.forecasts import BucketRecord
 from contracts.measures import MEASURE_COUNT
 from contracts.settings import Settings
 from state.cells import Cell, CellTable
@@ -24,6 +24,7 @@ from state.scripted import Scripted, pairs
 from state.store import (
     LIVE_LAG_MS,
     SPARE_BUCKETS,
+    STATE_VERSION,
     TOTALS,
     ApplyOutcome,
     Batch,
@@ -34,6 +35,9 @@ from state.store import (
     Sealed,
     WindowRows,
 )
+
+MOST_NAMED: Final = 256
+"""Most partitions that are read one by one: beyond, all of them at once are no dearer."""
 
 _KEYS: Final = (
     "meta", "offsets", "watermarks", "idle", "restored_cut", "genres", "genre_order",
@@ -58,8 +62,7 @@ class RedisStore(Scripted):
         if reply[0] == b"absent":
             raise self._absent()
         if reply[0] == b"differs":
-            name, stored = (reply[1], reply[2]) if len(reply) > 2 else (b"bucket_ms", reply[1])
-            self._refuse(name.decode(), int(stored))
+            self._refuse(reply[1].decode(), int(reply[2] or 0))
         return reply
 
     def _absent(self) -> DeploymentAbsentError:
@@ -67,19 +70,27 @@ class RedisStore(Scripted):
             f"Redis holds no state of app {self._settings.app!r}: the first consumer makes it"
         )
 
-    def _refuse(self, name: str, stored: int) -> NoReturn:
+    def _refuse(self, field: str, stored: int) -> NoReturn:
+        state = f"the state of app {self._settings.app!r} in Redis"
+        if field == "bucket_ms":
+            raise DeploymentMismatchError(
+                f"{state} has bucket_ms {stored}, but this process {self._bucket_ms}: give it the "
+                "same GENRECAST_BUCKET_SECONDS, or other topics and another GENRECAST_APP"
+            )
+        anew = "stop all consumers, run `genrecast rebuild` with this one, start them again"
+        ours = f"this one keeps version {STATE_VERSION}"
+        if stored > STATE_VERSION:
+            raise DeploymentMismatchError(
+                f"{state} has version {stored}, from a newer genrecast; {ours}: bring this process "
+                f"up to date. To go back for good: {anew}"
+            )
         raise DeploymentMismatchError(
-            f"the state of app {self._settings.app!r} in Redis has {name} {stored}, but this "
-            f"process {self._shape()[name]}: give it the same GENRECAST_BUCKET_SECONDS, or "
-            "another GENRECAST_APP"
+            f"{state} has version {stored}, from an older genrecast; {ours}: {anew}"
         )
-
-    def _shape(self) -> dict[str, int]:
-        return {"bucket_ms": self._bucket_ms, "schema_version": SCHEMA_VERSION}
 
     def open(self) -> None:
         """See `Store.open`."""
-        self._run("open", ("meta",), [self._bucket_ms, SCHEMA_VERSION])
+        self._run("open", ("meta",), [self._bucket_ms, STATE_VERSION])
 
     def apply(self, batch: Batch) -> ApplyOutcome:
         """See `Store.apply`."""
@@ -185,7 +196,7 @@ class RedisStore(Scripted):
         }
         arguments: list[Any] = [
             self._bucket_ms,
-            SCHEMA_VERSION,
+            STATE_VERSION,
             record.bucket_start,
             orjson.dumps(restored),
         ]
@@ -197,28 +208,51 @@ class RedisStore(Scripted):
         """See `Store.finish`."""
         return int(self._run("finish", ("meta", "open"), [self._bucket_ms])[1])
 
-    def read_progress(self) -> Progress:
+    def read_progress(self, partitions: Collection[int] | None = None) -> Progress:
         """See `Store.read_progress`."""
-        fields = "HMGET bucket_ms closed published global_watermark is_live model_version"
-        names = ("offsets", "watermarks", "restored_cut", "idle", "paused")
-        hashes = dict.fromkeys(names, "HGETALL")
-        offsets, watermarks, cut, idle, paused, meta = self._read({**hashes, "meta": fields})
+        meta, held = self._read_by_partition(partitions)
         if meta[0] is None:
             raise self._absent()
         if int(meta[0]) != self._bucket_ms:
             self._refuse("bucket_ms", int(meta[0]))
-        return Progress(
+        if int(meta[1] or 0) != STATE_VERSION:
+            self._refuse("schema_version", int(meta[1] or 0))
+        offsets, watermarks, cut, idle, paused = held
+        progress = Progress(
             offsets=_int_map(offsets),
             watermarks=_int_map(watermarks),
             restored_cut=_int_map(cut),
             idle_until=_int_map(idle),
             paused=_valid_pauses(paused, _int_map(offsets)),
-            closed_ms=_optional_int(meta[1]),
-            published_ms=_optional_int(meta[2]),
-            global_watermark_ms=_optional_int(meta[3]),
-            is_live=meta[4] == b"1",
-            model_version=meta[5].decode() if meta[5] else None,
+            closed_ms=_optional_int(meta[2]),
+            published_ms=_optional_int(meta[3]),
+            global_watermark_ms=_optional_int(meta[4]),
+            is_live=meta[5] == b"1",
+            model_version=meta[6].decode() if meta[6] else None,
         )
+        return progress if partitions is None else progress.of(partitions)
+
+    def _read_by_partition(
+        self, partitions: Collection[int] | None
+    ) -> tuple[list[Any], list[dict[bytes, bytes]]]:
+        """Return fields of the meta hash, and the hashes that are by partition."""
+        meta_fields = (
+            "bucket_ms schema_version closed published global_watermark is_live model_version"
+        )
+        fields = {"meta": f"HMGET {meta_fields}"}
+        names = ("offsets", "watermarks", "restored_cut", "idle", "paused")
+        if partitions is not None and not partitions:
+            return self._read(fields)[0], [{} for _ in names]
+        if partitions is None or len(partitions) > MOST_NAMED:
+            meta, *flat = self._read({**fields, **dict.fromkeys(names, "HGETALL")})
+            return meta, [pairs(one) for one in flat]
+        asked = [str(partition) for partition in partitions]
+        meta, *columns = self._read({**fields, **dict.fromkeys(names, f"HMGET {' '.join(asked)}")})
+        keys = [partition.encode() for partition in asked]
+        return meta, [
+            {key: value for key, value in zip(keys, column, strict=True) if value is not None}
+            for column in columns
+        ]
 
     def read_event_ids(self, partition: int) -> tuple[int, dict[int, bytes]]:
         """See `Store.read_event_ids`."""
@@ -321,11 +355,11 @@ def _optional_int(value: bytes | None) -> int | None:
     return None if value is None else int(value)
 
 
-def _int_map(flat: list[bytes]) -> dict[int, int]:
-    return {int(key): int(value) for key, value in pairs(flat).items()}
+def _int_map(held: Mapping[bytes, bytes]) -> dict[int, int]:
+    return {int(key): int(value) for key, value in held.items()}
 
 
-def _valid_pauses(flat: list[bytes], offsets: dict[int, int]) -> dict[int, str]:
+def _valid_pauses(held: Mapping[bytes, bytes], offsets: dict[int, int]) -> dict[int, str]:
     """Return the reasons of pauses that partitions have not gone past."""
-    noted = {int(p): note.decode().partition(" ") for p, note in pairs(flat).items()}
+    noted = {int(p): note.decode().partition(" ") for p, note in held.items()}
     return {p: why for p, (at, _, why) in noted.items() if int(at) == offsets.get(p, 0)}

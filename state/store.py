@@ -1,8 +1,8 @@
 """The store's contract: what the protocol asks of Redis, and of its in-memory twin."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +10,16 @@ from numpy.typing import NDArray
 from contracts.forecasts import BucketRecord
 from state.cells import Cell, Cells
 
+Of = TypeVar("Of")
+
 TOTALS: Final = (
     "counted", "late", "dead_letters", "skipped", "duplicates", "lost", "impressions", "attributed",
 )  # fmt: skip
 """What of a batch is added up for the whole deployment, in the order that `apply` takes it."""
+
+STATE_VERSION: Final = 1
+"""Version of what is kept in Redis, in every script too: none touches state of another one. A
+change of its shape is no migration but a new number: `genrecast rebuild` makes the state anew."""
 
 LIVE_LAG_MS: Final = 60_000
 """A record whose event time is at most so far behind its timestamp is live, not a replay, ms."""
@@ -155,7 +161,7 @@ class SavedState:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where the deployment stands, from one read.
+    """Where the deployment stands, from one read; its maps are of the partitions asked for.
 
     `paused` has the reasons why partitions stand still at their stored offsets.
     """
@@ -170,6 +176,21 @@ class Progress:
     is_live: bool
     model_version: str | None = None
     paused: dict[int, str] = field(default_factory=dict)
+
+    def of(self, partitions: Collection[int]) -> "Progress":
+        """Return it with these partitions only."""
+
+        def own(held: dict[int, Of]) -> dict[int, Of]:
+            return {p: held[p] for p in partitions if p in held}
+
+        return replace(
+            self,
+            offsets=own(self.offsets),
+            watermarks=own(self.watermarks),
+            restored_cut=own(self.restored_cut),
+            idle_until=own(self.idle_until),
+            paused=own(self.paused),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +263,13 @@ class Store(Protocol):
         """Let all open buckets close; returns how many there were."""
         ...
 
-    def read_progress(self) -> Progress:
-        """Offsets, watermarks and positions, from one read."""
+    def read_progress(self, partitions: Collection[int] | None = None) -> Progress:
+        """Offsets, watermarks and positions, from one read.
+
+        Args:
+            partitions: Those to read, all when None. Members name their own: were each to read
+                all of them at every turn, the work would grow with members times partitions.
+        """
         ...
 
     def read_event_ids(self, partition: int) -> tuple[int, dict[int, bytes]]:

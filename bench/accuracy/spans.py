@@ -1,10 +1,10 @@
 """Are intervals of sums over several steps calibrated? The service's way beside simpler ones.
 
 The shipped model (`--baseline`: the baseline, calibrated as live) runs bucket by bucket over
-recorded and simulated counts. At every few origins the next 2, 6 and 12 buckets are summed as
+recorded and simulated counts. At every few origins the next 1, 3, 6 and 12 buckets are summed as
 `/v1/inventory` does, by what was known then.
-Prints the share of sums inside their 80 % interval, and the weighted quantile loss of the sums;
-and how many alerts of intervals the same forecasts raise, beside what chance alone would.
+Prints the shares of sums inside their 80 % and 50 % intervals, and the weighted quantile loss of
+the sums; and how many alerts of intervals the same forecasts raise, beside what chance alone would.
 """
 
 import sys
@@ -38,7 +38,10 @@ from model.synthetic import simulate_history
 Float64 = NDArray[np.float64]
 
 HORIZON: Final = 12
-SPANS: Final = (2, 6, 12)
+SPANS: Final = (1, 3, 6, 12)
+DECIMALS: Final = 4
+"""To which the service rounds: a count on a bound is inside."""
+
 WARM: Final = 500
 """Buckets before the first origin."""
 
@@ -89,9 +92,18 @@ def sums_by_way(
 
 @dataclass(slots=True)
 class Tally:
-    """Sums over a span, judged."""
+    """Sums over a span, judged.
+
+    Attributes:
+        inside: How many were between the outermost quantiles.
+        inside_inner: How many between the next ones.
+        count: How many there were.
+        loss: Sum of twice the pinball loss, mean over the levels.
+        clicks: Sum of what came.
+    """
 
     inside: int = 0
+    inside_inner: int = 0
     count: int = 0
     loss: float = 0.0
     clicks: float = 0.0
@@ -99,10 +111,17 @@ class Tally:
     def add(self, came: float, quantiles: Float64, levels: Float64) -> None:
         """Judge one sum."""
         self.inside += bool(quantiles[0] <= came <= quantiles[-1])
+        self.inside_inner += bool(quantiles[1] <= came <= quantiles[-2])
         self.count += 1
         error = came - quantiles
         self.loss += float(2 * np.maximum(levels * error, (levels - 1) * error).mean())
         self.clicks += came
+
+    @property
+    def cell(self) -> str:
+        """What the table says."""
+        inner, outer = self.inside_inner / self.count, self.inside / self.count
+        return f"{outer:.0%}, {inner:.0%}, {self.loss / self.clicks:.4f}"
 
 
 def last_rows(history: History, count: int) -> History:
@@ -174,7 +193,8 @@ def judge(history: History, said: Forecast, settings: Settings) -> dict[tuple[st
         for genre in np.flatnonzero(has_begun).tolist():
             sums = sums_by_way(said.quantiles[place, genre], levels, scores[known, genre])
             for way, span, of in sums:
-                tallies[way, span].add(float(said.came[place, genre, :span].sum()), of, chances)
+                came = float(said.came[place, genre, :span].sum())
+                tallies[way, span].add(came, of.round(DECIMALS), chances)
     return tallies
 
 
@@ -210,7 +230,7 @@ def count_raised(genres: list[list[bool]], debounce: Debounce) -> int:
 
 def main(kinds: list[str], *, is_baseline: bool) -> None:
     """Judge all, and print two tables."""
-    spans = " | ".join(f"{span} buckets" for span in SPANS)
+    spans = " | ".join(f"{span} bucket{'s' * (span > 1)}" for span in SPANS)
     print(f"| counts | sums by | {spans} | sums |\n|---|---|{'--:|' * (len(SPANS) + 1)}")
     alerts = []
     for name, history in (found for kind in kinds for found in histories(kind)):
@@ -220,10 +240,7 @@ def main(kinds: list[str], *, is_baseline: bool) -> None:
         said = Forecast.of(history, forecaster)
         tallies = judge(history, said, settings)
         for way in (ADDED, *WAYS):
-            cells = [
-                f"{t.inside / t.count:.0%}, {t.loss / t.clicks:.4f}"
-                for t in (tallies[way, span] for span in SPANS)
-            ]
+            cells = [tallies[way, span].cell for span in SPANS]
             print(f"| {name} | {way} | {' | '.join(cells)} | {tallies[way, HORIZON].count} |")
         alerts.append(f"| {name} | {alerts_of(history, said, settings)} |")
         sys.stdout.flush()

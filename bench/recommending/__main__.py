@@ -41,6 +41,8 @@ PRIORS: Final = (5.0, 10.0, 20.0, 40.0, 80.0)
 POWERS: Final = (0.0, 0.25, 0.5, 1.0)
 """What is tried on the validation span."""
 
+HOURS_A_DAY: Final = 24
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -87,9 +89,11 @@ def choose(known: Known, asked: dict[float, Asked]) -> Chosen:
 def score(known: Known, stream: Stream, chosen: Chosen, end_ms: int) -> dict[str, Any]:
     """Score every ranking on the test span."""
     begin_ms = moment(TEST)
+    ratio = float(ServeSettings.model_fields["serve_explore_ratio"].default)
+    default = float(ServeSettings.model_fields["taste_half_life_days"].default)
     asked = ask(stream, begin_ms, end_ms, chosen.half_life)
     own = ask(stream, begin_ms, end_ms, chosen.taste_half_life)
-    ratio = float(ServeSettings.model_fields["serve_explore_ratio"].default)
+    as_set = ask(stream, begin_ms, end_ms, default)
     scores = {
         "popularity": judge(by_popularity(known, asked), asked.has),
         "recency": judge(by_recency(known, asked, chosen.recent_hours), asked.has),
@@ -100,25 +104,29 @@ def score(known: Known, stream: Stream, chosen: Chosen, end_ms: int) -> dict[str
         ),
         "genrecast": judge(as_served(known, asked), asked.has),
         "genrecast, exploring": judge(as_served(known, asked, ratio=ratio), asked.has),
+        f"genrecast, half-life {default:g} days": judge(as_served(known, as_set), as_set.has),
     }
-    ours, users = scores["genrecast"], Resampled.of(asked.users)
+    ours = scores["genrecast"]
+    by_user, by_day = Resampled.of(asked.users), Resampled.of(asked.hours // HOURS_A_DAY)
     return {
         "events": len(asked.users),
-        "users": len(set(asked.users.tolist())),
+        "users": by_user.times.shape[1],
+        "days": by_day.times.shape[1],
         "of_no_known_taste": int((asked.affinities.sum(axis=1) == 0).sum()),
-        "rows": {name: row_of(found, ours, users) for name, found in scores.items()},
+        "rows": {name: row_of(found, ours, by_user, by_day) for name, found in scores.items()},
     }
 
 
-def row_of(found: Scores, ours: Scores, users: Resampled) -> dict[str, Any]:
-    """Return a ranking's scores, and how far ours is ahead, with intervals over users."""
+def row_of(found: Scores, ours: Scores, by_user: Resampled, by_day: Resampled) -> dict[str, Any]:
+    """Return a ranking's scores and, event by event, how far ours is ahead, with intervals."""
     ahead = ours.ndcg - found.ndcg
     return {
         "ndcg": float(found.ndcg.mean()),
-        "ndcg_interval": users.interval(found.ndcg),
+        "ndcg_interval": by_user.interval(found.ndcg),
         "hit": {str(count): float(hit.mean()) for count, hit in found.hit.items()},
         "ahead": float(ahead.mean()),
-        "ahead_interval": users.interval(ahead) if ahead.any() else None,
+        "ahead_by_user": by_user.interval(ahead) if ahead.any() else None,
+        "ahead_by_day": by_day.interval(ahead) if ahead.any() else None,
     }
 
 

@@ -23,6 +23,9 @@ PLOT: Final = DOCS / "recommendations.svg"
 BEGIN: Final = "<!-- recommendations: written by `python -m bench.recommending` -->"
 END: Final = "<!-- recommendations end -->"
 
+AHEAD: Final = ("ahead_by_user", "ahead_by_day")
+"""Intervals of the difference, of users and of days drawn again."""
+
 Results = dict[str, Any]
 
 
@@ -40,15 +43,16 @@ def read_results() -> Results:
 def table(results: Results) -> str:
     """Return the test span's scores as a Markdown table."""
     lines = [
-        "| ranking | NDCG@5 | hit@1 | hit@3 | hit@5 | genrecast ahead, NDCG@5 (95 %) |",
-        "|---|--:|--:|--:|--:|--:|",
+        "| ranking | NDCG@5 | hit@1 | hit@3 | hit@5 | genrecast ahead, NDCG@5 | 95 %, over users |"
+        " over days |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for name, row in results["test"]["rows"].items():
         hits = " | ".join(f"{row['hit'][count]:.3f}" for count in ("1", "3", "5"))
-        ahead = ""
-        if row["ahead_interval"] is not None:
-            low, high = row["ahead_interval"]
-            ahead = f"{row['ahead']:+.4f} ({low:+.4f} to {high:+.4f})"
+        ahead = " |  | "
+        if row["ahead_by_user"] is not None:
+            told = [f"{row[key][0]:+.4f} to {row[key][1]:+.4f}" for key in AHEAD]
+            ahead = f"{row['ahead']:+.4f} | {' | '.join(told)}"
         lines.append(f"| {name} | {row['ndcg']:.4f} | {hits} | {ahead} |")
     return "\n".join(lines)
 

@@ -49,20 +49,20 @@ def first_places(values: Floats) -> Places:
 
 @dataclass(frozen=True, slots=True)
 class Resampled:
-    """Users drawn again and again, with all their events: events of one user are alike.
+    """Groups drawn again and again, with all their events: events of one user, or day, are alike.
 
     Attributes:
-        row: `(M,)` each event's user, U of them.
-        times: `(RESAMPLES, U)` how often each user was drawn.
+        row: `(M,)` each event's group, U of them.
+        times: `(RESAMPLES, U)` how often each group was drawn.
     """
 
     row: NDArray[np.int64]
     times: Floats
 
     @classmethod
-    def of(cls, users: NDArray[np.int64], seed: int = 1) -> Self:
-        """Draw from the users of some events, `(M,)`."""
-        known, row = np.unique(users, return_inverse=True)
+    def of(cls, groups: NDArray[np.int64], seed: int = 1) -> Self:
+        """Draw from the groups of some events, `(M,)`: the number of each one's user or day."""
+        known, row = np.unique(groups, return_inverse=True)
         draw = np.random.default_rng(seed)
         even = np.full(len(known), 1 / len(known))
         return cls(row, draw.multinomial(len(known), even, RESAMPLES).astype(np.float64))

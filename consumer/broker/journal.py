@@ -95,9 +95,13 @@ class Journal:
         try:
             record = BucketRecord.model_validate_json(value or b"")
         except ValidationError as error:
+            newer = [e["msg"] for e in error.errors() if e["loc"] == ("schema_version",)]
             raise InvariantError(
-                f"topic {self._settings.topic_buckets} holds a record that is no bucket journal "
-                f"entry ({error.error_count()} errors): is the topic shared with something else?"
+                f"topic {self._settings.topic_buckets}: {newer[0].removeprefix('Value error, ')}"
+                if newer
+                else f"topic {self._settings.topic_buckets} holds a record that is no bucket "
+                f"journal entry ({error.error_count()} errors): is the topic shared with something "
+                "else?"
             ) from error
         if record.bucket_seconds != self._settings.bucket_seconds:
             raise InvariantError(

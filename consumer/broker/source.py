@@ -55,6 +55,7 @@ class ClickSource(ConsumerRebalanceListener):  # type: ignore[misc]
                 **client_options(settings),
                 client_id=f"genrecast-{settings.app}",
                 group_id=f"genrecast-{settings.app}",
+                group_instance_id=settings.group_instance_id,
                 auto_offset_reset="none",
                 enable_auto_commit=False,
                 isolation_level="read_committed",
@@ -224,16 +225,16 @@ class ClickSource(ConsumerRebalanceListener):  # type: ignore[misc]
     def commit(self, offsets: Mapping[int, int]) -> None:
         """Commit offsets to Kafka, for lag tools only; nothing waits for it."""
         mine = self.owned
-        self._consumer.commit_async(
-            {
-                TopicPartition(self._topic, p): OffsetAndMetadata(offset)
-                for p, offset in offsets.items()
-                if p in mine
-            }
-        )
+        committed = {
+            TopicPartition(self._topic, p): OffsetAndMetadata(offset)
+            for p, offset in offsets.items()
+            if p in mine
+        }
+        with translated("committing offsets"):
+            self._consumer.commit_async(committed)
 
     def close(self) -> None:
-        """Leave the group."""
+        """Leave the group; one with a name of its own stays in it for a session timeout."""
         with translated("leaving the group"):
             self._consumer.close(autocommit=False, timeout_ms=5_000)
 

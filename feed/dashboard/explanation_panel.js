@@ -10,9 +10,16 @@ const BUCKETS = 5;
 /** A piece that moved less than this share of the largest cause is left out. */
 const LEAST_SHARE = 0.005;
 
-/** The panel; `ask` returns the explanation of a genre's newest forecast. */
+const ORDINARY = "Compares it with the forecast after an ordinary bucket of this genre.";
+const OFF = "This service explains nothing: GENRECAST_SERVE_EXPLANATIONS=true turns it on.";
+
+/**
+ * The panel; `ask` returns the explanation of a genre's newest forecast, `isOn` whether the service
+ * makes any.
+ */
 export class ExplanationPanel {
   #ask;
+  #isOn;
   #genre = null;
   #turn = 0;
   #button = element("button", { type: "button" }, "Explain");
@@ -31,18 +38,25 @@ export class ExplanationPanel {
     this.#found,
   );
 
-  constructor(ask) {
+  constructor(ask, isOn) {
     this.#ask = ask;
+    this.#isOn = isOn;
     this.#button.addEventListener("click", () => this.#explain());
   }
 
-  /** Turn to a genre; nothing is asked yet. */
-  open(genre) {
+  /** Turn to a genre; what moved its forecast is asked on a click. */
+  async open(genre) {
     this.#genre = genre;
     this.#turn += 1;
-    this.#button.disabled = false;
-    say(this.#said, "Compares it with the forecast after an ordinary bucket of this genre.");
+    const turn = this.#turn;
+    this.#button.disabled = true;
     this.#found.replaceChildren();
+    // Each time: the service may have been started anew. Where it does not say, a click tells why.
+    const isOn = await this.#isOn().catch(() => true);
+    if (turn !== this.#turn) return;
+    this.#button.disabled = !isOn;
+    this.#button.title = isOn ? "" : OFF;
+    say(this.#said, isOn ? ORDINARY : OFF);
   }
 
   async #explain() {

@@ -21,7 +21,7 @@ export class GenreRow {
     this.#cells = {
       badge: element(
         "span",
-        { class: "badge", hidden: "", title: "The seasonal baseline stands in for the LSTM" },
+        { class: "badge", hidden: "", title: "The seasonal baseline stands in for the model" },
         "baseline",
       ),
       curve: makeCurve(),

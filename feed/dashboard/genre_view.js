@@ -14,6 +14,9 @@ const BUCKETS = 120;
 /** How far ahead is looked at first, ms: an hour, or as near as the horizon comes. */
 const FIRST_LEAD_MS = 3_600_000;
 
+/** What kinds of models are called. */
+const modelNames = { lstm: "LSTM", transformer: "Transformer", baseline: "baseline" };
+
 /** Least time between two requests for the same, ms. */
 const HISTORY_MS = 1_000;
 const RECORD_MS = 5_000;
@@ -38,7 +41,10 @@ export class GenreView {
 
   constructor(store, service, repaint) {
     this.#store = store;
-    this.#explanation = new ExplanationPanel((genre) => service.get("v1/explanation", { genre }));
+    this.#explanation = new ExplanationPanel(
+      (genre) => service.get("v1/explanation", { genre }),
+      async () => (await service.get("v1/pipeline")).service.explains,
+    );
     this.#charts.append(
       this.#fan.node,
       this.#then.node,
@@ -108,7 +114,7 @@ export class GenreView {
       ["Next", clicks(line.next.median), interval(line.next.low, line.next.high)],
       ["Trend", signedPercent(line.growth)],
       ["Skill", percent(line.skill)],
-      ["Model", line.kind === "baseline" ? "baseline" : "LSTM"],
+      ["Model", modelNames[line.kind] ?? line.kind],
     ]);
   }
 

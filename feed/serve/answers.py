@@ -1,11 +1,11 @@
 """What the service answers, as models: they are the OpenAPI document."""
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.alerts import GenreAlert
-from contracts.forecasts import GenreForecast
+from contracts.forecasts import GenreForecast, Kind
 from feed.status import Status
 
 Ms = int
@@ -60,7 +60,7 @@ class GenreOverview(Answer):
     skill: float | None = Field(
         description="1 - MAE / MAE of 'as a day ago', of step 1; null before a day is kept."
     )
-    kind: Literal["lstm", "baseline"]
+    kind: Kind
 
 
 class Overview(Answer):
@@ -174,6 +174,7 @@ class ServiceFigures(Answer):
     conflated: int = Field(description="Buckets that slow readers were not sent, since the start.")
     uptime_seconds: float
     version: str
+    explains: bool = Field(description="Whether /v1/explanation answers: a setting.")
 
 
 class Pipeline(Answer):

@@ -33,7 +33,8 @@ MOST_REPLY_BYTES: Final = 1_000_000
 """Longest reply that is read."""
 
 MOST_WAITING: Final = 8
-"""Requests that may wait for their turn; the next one is told to come back."""
+"""Forecasts that may wait for their turn, the one being explained among them; who asks for another
+one is told to come back."""
 
 END_SECONDS: Final = 5.0
 """How long the process may take to end once its input has, seconds."""
@@ -159,7 +160,6 @@ class Explanations:
 
     process: ExplainingProcess
     _answers: Answers = field(init=False)
-    _waiting: int = 0
 
     def __post_init__(self) -> None:
         pool = ThreadPoolExecutor(1, thread_name_prefix="explaining")
@@ -172,13 +172,10 @@ class Explanations:
             ExplainRefusedError: The forecast can't be explained.
             ExplainFailedError: It can't be explained now, or too many wait.
         """
-        if self._waiting >= MOST_WAITING:
+        # Not requests are counted but what they ask for: all who ask the same wait for one answer.
+        if not self._answers.is_kept(question) and self._answers.under_way >= MOST_WAITING:
             raise ExplainFailedError("too many explanations are asked for at once")
-        self._waiting += 1
-        try:
-            return await self._answers.give(question, lambda: self.process.ask(request()))
-        finally:
-            self._waiting -= 1
+        return await self._answers.give(question, lambda: self.process.ask(request()))
 
     def forget(self) -> None:
         """Another bucket has come."""

@@ -9,7 +9,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from contracts.forecasts import GenreForecast
+from contracts.forecasts import KINDS, GenreForecast
 from feed.assembly import Bucket
 
 PACK_LEVEL: Final = 3
@@ -43,7 +43,7 @@ class KeptBucket:
         genres: Which genres the rows are of.
         levels: The quantile levels, ascending, as the messages spell them.
         observed: `(G,)` int64, final counts.
-        is_lstm: `(G,)` bool, whether the LSTM forecast the genre, not the baseline.
+        kinds: `(G,)` int8, which kind of model forecast the genre: its place in `KINDS`.
         values: `(G, H, 1 + Q)` float32, mean and quantiles; NaN where a genre has no such step.
         packed: The messages, as they were on the topic, a line each, compressed.
     """
@@ -55,7 +55,7 @@ class KeptBucket:
     genres: GenreRows
     levels: tuple[str, ...]
     observed: NDArray[np.int64]
-    is_lstm: NDArray[np.bool_]
+    kinds: NDArray[np.int8]
     values: NDArray[np.float32]
     packed: bytes
 
@@ -67,7 +67,7 @@ class KeptBucket:
     @property
     def nbytes(self) -> int:
         """Memory that it takes alone, bytes; genres are shared."""
-        arrays = self.observed.nbytes + self.is_lstm.nbytes + self.values.nbytes
+        arrays = self.observed.nbytes + self.kinds.nbytes + self.values.nbytes
         return arrays + len(self.packed)
 
     def messages(self) -> list[bytes]:
@@ -93,7 +93,7 @@ def keep(bucket: Bucket, before: GenreRows | None = None) -> KeptBucket:
         genres=genres,
         levels=tuple(levels),
         observed=np.array([f.observed_clicks for f in forecasts], np.int64),
-        is_lstm=np.array([f.kind == "lstm" for f in forecasts], np.bool_),
+        kinds=np.array([KINDS.index(f.kind) for f in forecasts], np.int8),
         values=_values(forecasts, levels),
         packed=zstandard.compress(b"\n".join(lines), PACK_LEVEL),
     )

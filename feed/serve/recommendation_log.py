@@ -1,7 +1,7 @@
 """What users were answered, written to its topic by a thread: no answer waits for Kafka."""
 
 import asyncio
-import queue
+from collections import deque
 from typing import Any, Final
 
 from kafka import KafkaAdminClient, KafkaProducer
@@ -22,7 +22,7 @@ MOST_AT_ONCE: Final = 500
 """Answers handed to the client before their acknowledgements are waited for."""
 
 LOOK_SECONDS: Final = 0.25
-"""How long the thread waits for an answer before it sees that it shall end, seconds."""
+"""How long answers are gathered, seconds: a thread that wakes for each one holds up the next."""
 
 RETRY_SECONDS: Final = 1.0
 """Pause before Kafka is asked again, seconds."""
@@ -49,18 +49,23 @@ class RecommendationLog(SideThread):
     def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__("recommendations", service, loop)
         self._settings = service.settings
-        self._waiting: queue.Queue[Recommendations] = queue.Queue(MOST_WAITING)
+        self._waiting: deque[Recommendations] = deque()
 
     def note(self, made: Recommendations) -> None:
-        """Have an answer written; never waits."""
-        try:
-            self._waiting.put_nowait(made)
-        except queue.Full:
+        """Have an answer written; never waits. For the event loop's thread alone."""
+        if len(self._waiting) < MOST_WAITING:
+            self._waiting.append(made)
+        else:
             metrics.UNLOGGED.inc()
 
     def _run(self) -> None:
         producer: KafkaProducer | None = None
-        while (some := self._take()) or not self._stop.is_set():
+        while True:
+            # Looked at before: what was noted before the end is taken after it.
+            is_ending = self._stop.is_set()
+            some = self._take()
+            if not some and is_ending:
+                break
             if not some:
                 continue
             producer = producer or self._open()
@@ -72,15 +77,10 @@ class RecommendationLog(SideThread):
             producer.close(timeout=RETRY_SECONDS)
 
     def _take(self) -> list[Recommendations]:
-        """Return what waits, after a while at the latest."""
-        some: list[Recommendations] = []
-        try:
-            some.append(self._waiting.get(timeout=LOOK_SECONDS))
-            while len(some) < MOST_AT_ONCE:
-                some.append(self._waiting.get_nowait())
-        except queue.Empty:
-            pass
-        return some
+        """Return what has come in a while, or as many as are handed over together."""
+        if len(self._waiting) < MOST_AT_ONCE:
+            self._stop.wait(LOOK_SECONDS)
+        return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
 
     def _open(self) -> KafkaProducer | None:
         """Return a producer once there is a broker; None when it shall end before."""

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Final
 
 import numpy as np
@@ -13,7 +14,7 @@ from feed.recommend.exploring import Placed, place
 from feed.recommend.outlook import Outlook, outlook_of
 from feed.recommend.shows import ShowRate
 from feed.serve import metrics
-from feed.serve.kept import GenreRows, KeptBucket
+from feed.serve.kept import KeptBucket
 from feed.serve.service import Service
 from feed.serve.tastes import TastesAwayError
 
@@ -111,12 +112,13 @@ def outlook_after(kept: Sequence[KeptBucket]) -> Outlook:
     genres = newest.genres
     # The last place is for genres that the newest bucket does not have.
     clicks = np.zeros(len(genres.names) + 1)
-    before: GenreRows | None = None
-    for bucket in kept:
-        if bucket.genres is not before:
-            before = bucket.genres
-            rows = np.array([genres.row.get(name, -1) for name in before.names], np.int64)
-        np.add.at(clicks, rows, bucket.observed)
+    for _, buckets in groupby(kept, key=lambda bucket: id(bucket.genres)):
+        alike = list(buckets)
+        rows = [genres.row.get(name, -1) for name in alike[0].genres.names]
+        total = np.zeros(len(rows), np.int64)
+        for bucket in alike:
+            total += bucket.observed
+        np.add.at(clicks, rows, total)
     expected = np.full(len(genres.names), np.nan)
     if newest.values.shape[1]:
         steps = newest.values[:, :, 0].astype(np.float64)

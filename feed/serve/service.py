@@ -208,6 +208,7 @@ class Service:
                 conflated=self.conflated,
                 uptime_seconds=(self.wall_clock_ms() - self.started_ms) / MS_PER_SECOND,
                 version=VERSION,
+                explains=self.explanations is not None,
             ),
         )
 

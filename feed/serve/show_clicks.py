@@ -6,11 +6,10 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from kafka import KafkaConsumer, TopicPartition
 from pydantic import ValidationError
 
 from contracts.events import IMPRESSION, ClickEvent
-from contracts.kafka_client import client_options
+from feed.consumers import open_consumer, partitions_of
 from feed.errors import FeedRefusedError, FeedUnavailableError, translated
 from feed.recommend.shows import RecentShows
 from feed.serve import metrics
@@ -65,24 +64,18 @@ class ClicksTail:
         self._most = max(1, round(settings.serve_show_clicks_per_second * LOOK_SECONDS))
         topic = settings.topic_clicks
         with translated("connecting to Kafka"):
-            self._consumer = KafkaConsumer(
-                **client_options(settings),
-                client_id=f"genrecast-{settings.app}-shows",
-                group_id=None,
-                enable_auto_commit=False,
+            self._consumer = open_consumer(
+                settings,
+                "shows",
                 auto_offset_reset="latest",
-                isolation_level="read_committed",
                 max_partition_fetch_bytes=FETCH_BYTES,
                 request_timeout_ms=REQUEST_TIMEOUT_MS,
-                reconnect_backoff_max_ms=1_000,
-                allow_auto_create_topics=False,
             )
         try:
             with translated(f"reading topic {topic}"):
-                numbers = self._consumer.partitions_for_topic(topic)
-                if not numbers:
+                self._partitions = partitions_of(self._consumer, topic)
+                if not self._partitions:
                     raise FeedUnavailableError(f"topic {topic} is missing")
-                self._partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
                 self._consumer.assign(self._partitions)
                 begins = self._consumer.beginning_offsets(
                     self._partitions, timeout_ms=REQUEST_TIMEOUT_MS

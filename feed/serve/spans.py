@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 Float64 = NDArray[np.float64]
 
-PATHS: Final = 4_000
-"""Paths drawn: the level of a quantile of their sums is right to half a percentage point."""
+PATHS: Final = 3_999
+"""Paths drawn: the level of a quantile of their sums is right to half a percentage point. The n-th
+of a step's scores is the quantile n / 4,000: those that are published are among them."""
 
 SEED: Final = 20_260_105
 """The same paths for all: wider spans have larger sums, and an answer does not flicker."""
@@ -37,6 +38,7 @@ JITTER: Final = 1e-9
 _NORMAL: Final = NormalDist()
 _GRID: Final = np.linspace(-MOST_SCORE, MOST_SCORE, 1_601)
 _CHANCE: Final = np.array([_NORMAL.cdf(z) for z in _GRID.tolist()])
+_EVEN: Final = np.array([_NORMAL.inv_cdf(n / (PATHS + 1)) for n in range(1, PATHS + 1)])
 
 
 def normal_scores(levels: Sequence[str]) -> Float64:
@@ -109,9 +111,9 @@ def draw_scores(correlation: Float64) -> Float64:
     noise = np.random.default_rng(SEED).standard_normal((steps, PATHS)).T
     factor = np.linalg.cholesky(correlation + JITTER * np.eye(steps))
     drawn = noise @ factor.T
-    even = np.interp((np.arange(PATHS) + 0.5) / PATHS, _CHANCE, _GRID)
-    ranks = drawn.argsort(axis=0).argsort(axis=0)
-    return np.asarray(even[ranks], np.float64)
+    scores = np.empty_like(drawn)
+    np.put_along_axis(scores, drawn.argsort(axis=0), _EVEN[:, None], axis=0)
+    return scores
 
 
 def sum_quantiles(
@@ -137,5 +139,6 @@ def quantiles_of_paths(
     total = np.zeros(PATHS)
     for step in np.flatnonzero(shares).tolist():
         total += shares[step] * values_at(quantiles[step], levels, scores[:, step])
-    chances = np.interp(levels, _GRID, _CHANCE)
-    return np.asarray(np.quantile(total, chances), np.float64)
+    chances = [_NORMAL.cdf(level) for level in levels.tolist()]
+    # By the same rule as the scores were spread: a single step gets its own quantiles back.
+    return np.asarray(np.quantile(total, chances, method="weibull"), np.float64)

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer
 
-from contracts.kafka_client import client_options
 from contracts.settings import Settings
+from feed.consumers import open_consumer, partitions_of
 from feed.errors import FeedRefusedError, FeedUnavailableError, translated
 
 log = logging.getLogger(__name__)
@@ -62,23 +62,13 @@ class Tail:
 
     def _open(self) -> KafkaConsumer | None:
         """Return a consumer at the topic's tail; None while there is no such topic."""
-        consumer = KafkaConsumer(
-            **client_options(self.settings),
-            client_id=f"genrecast-{self.settings.app}-{self.name.replace(' ', '-')}",
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",
-            request_timeout_ms=REQUEST_TIMEOUT_MS,
-            reconnect_backoff_max_ms=1_000,
-            allow_auto_create_topics=False,
-        )
+        part = self.name.replace(" ", "-")
+        consumer = open_consumer(self.settings, part, request_timeout_ms=REQUEST_TIMEOUT_MS)
         try:
-            numbers = consumer.partitions_for_topic(self.topic)
-            if not numbers:
+            partitions = partitions_of(consumer, self.topic)
+            if not partitions:
                 consumer.close()
                 return None
-            partitions = [TopicPartition(self.topic, number) for number in numbers]
             consumer.assign(partitions)
             begins = consumer.beginning_offsets(partitions, timeout_ms=REQUEST_TIMEOUT_MS)
             ends = consumer.end_offsets(partitions, timeout_ms=REQUEST_TIMEOUT_MS)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.buckets import DAY_MS
+from contracts.forecasts import KINDS
 from feed.serve.answers import (
     Expected,
     GenreOverview,
@@ -193,7 +194,7 @@ def overview(kept: Kept, *, points: int) -> Overview:
                 ),
                 growth=round(float(growth[row]), 4),
                 skill=None if np.isnan(skill[row]) else round(float(skill[row]), 4),
-                kind="lstm" if newest.is_lstm[row] else "baseline",
+                kind=KINDS[newest.kinds[row]],
             )
             for row in order
         ],

@@ -15,15 +15,17 @@
 --       19 number of pairs that follow: bucket, ms; new digests, joined
 --       then triples: bucket, ms; its genres, a line each; their cells, joined
 -- Returns {'applied'} | {'already'} stored = next | {'moved', stored} | {'absent'} no deployment |
---       {'differs', bucket_ms} | {'wait'} touches a closed, unpublished bucket |
+--       {'differs', field, stored value} | {'wait'} touches a closed, unpublished bucket |
 --       {'refused', published, restored_cut} touches a published bucket. Only 'applied' changes anything.
 local CELL, CELL_BYTES = '<i8i8i8i8i8i8i8i8', 64
 local FIRST_IDS = 20
 local FIRST_CELL = FIRST_IDS + 2 * tonumber(ARGV[19])
 local prefix = string.sub(KEYS[1], 1, -5)
-local meta = redis.call('HMGET', KEYS[1], 'bucket_ms', 'closed', 'published', 'front_ms')
+local meta = redis.call('HMGET', KEYS[1], 'bucket_ms', 'closed', 'published', 'front_ms',
+  'schema_version')
 if not meta[1] then return {'absent'} end
-if meta[1] ~= ARGV[1] then return {'differs', meta[1]} end
+if meta[1] ~= ARGV[1] then return {'differs', 'bucket_ms', meta[1]} end
+if meta[5] ~= '1' then return {'differs', 'schema_version', meta[5] or ''} end
 
 local partition, expected, next_offset = ARGV[2], ARGV[3], ARGV[4]
 local stored = redis.call('HGET', KEYS[2], partition) or '0'

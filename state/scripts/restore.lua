@@ -7,10 +7,11 @@
 --       4 JSON {cut: {partition: "offset"}, replay_from: {partition: ["offset", "watermark"]},
 --         genres: [[genre, "first bucket"], …] in genre order}
 --       then pairs: bucket, ms; packed row
--- Returns {'restored'} | {'current'} nothing to restore | {'differs', bucket_ms}.
+-- Returns {'restored'} | {'current'} nothing to restore | {'differs', field, stored value}.
 local prefix = string.sub(KEYS[1], 1, -5)
-local meta = redis.call('HMGET', KEYS[1], 'bucket_ms', 'published', 'sealed')
-if meta[1] and meta[1] ~= ARGV[1] then return {'differs', meta[1]} end
+local meta = redis.call('HMGET', KEYS[1], 'bucket_ms', 'published', 'sealed', 'schema_version')
+if meta[1] and meta[1] ~= ARGV[1] then return {'differs', 'bucket_ms', meta[1]} end
+if meta[1] and meta[4] ~= ARGV[2] then return {'differs', 'schema_version', meta[4] or ''} end
 if meta[2] and tonumber(meta[2]) >= tonumber(ARGV[3]) then return {'current'} end
 local restored = cjson.decode(ARGV[4])
 local stale = redis.call('ZRANGE', KEYS[8], 0, -1)

@@ -6,12 +6,15 @@
 -- ARGV  1 bucket_ms  2 partition count  3 now, ms  4 last published bucket, ms ('' = none)
 --       5 max out-of-orderness, ms  6 idle timeout, ms  7 window, buckets
 -- Returns {'sealed', JSON {bucket, cut, replay_from, is_reset}, the registry's generation, then
---       triples in genre order: genre; its first bucket, ms; cell ('' = zeros)} | {'wait'} | {'disagrees', published} | {'absent'} | {'differs', bucket_ms}.
+--       triples in genre order: genre; its first bucket, ms; cell ('' = zeros)} |
+--       {'wait'} | {'disagrees', published} | {'absent'} | {'differs', field, stored value}.
 local prefix = string.sub(KEYS[1], 1, -5)
 local meta = redis.call('HMGET', KEYS[1], 'bucket_ms', 'closed', 'published', 'front_ms',
-  'front_timestamp_ms', 'is_live', 'global_watermark', 'sealed', 'forced_watermark')
+  'front_timestamp_ms', 'is_live', 'global_watermark', 'sealed', 'forced_watermark',
+  'schema_version')
 if not meta[1] then return {'absent'} end
-if meta[1] ~= ARGV[1] then return {'differs', meta[1]} end
+if meta[1] ~= ARGV[1] then return {'differs', 'bucket_ms', meta[1]} end
+if meta[10] ~= '1' then return {'differs', 'schema_version', meta[10] or ''} end
 if (meta[3] or '') ~= ARGV[4] then return {'disagrees', meta[3] or ''} end
 local bucket_ms, now = tonumber(ARGV[1]), tonumber(ARGV[3])
 

@@ -261,36 +261,3 @@ def test_a_token_is_asked_for_until_it_is_the_right_one(
         site.stop_service()
         site.start_service()
         wait_for(lambda: answers(f"{site.url}readyz"), "forecasts at the service")
-
-
-def test_what_moved_a_forecast_is_told_on_a_click(open_page: OpenPage) -> None:
-    page = open_page("#/genre/crime")
-    wait_for_view(page, "#/genre/crime")
-    pieces = [{"label": "1 day ago", "clicks": 5.0}, {"label": "7 days ago", "clicks": 3.0}]
-    moved = [
-        {"name": "same_time", "label": "same time", "clicks": 8.0, "details": pieces},
-        {"name": "recent", "label": "recent level", "clicks": -2.0, "details": []},
-    ]
-    answer = {
-        "bucket_start": 1_767_571_200_000, "last_step": 12, "ordinary": 10.0, "forecast": 16.0,
-        "causes": moved, "buckets": [], "reproduction": {"note": ""},
-    }  # fmt: skip
-    page.route("**/v1/explanation?genre=crime", lambda route: route.fulfill(json=answer))
-    page.get_by_role("button", name="Explain").click()
-    said = page.locator(".explanation-said")
-    expect(said).to_contain_text("16 clicks per bucket are expected over 12 buckets")
-    expect(said).to_contain_text("after an ordinary bucket it would be 10")
-    lines = page.locator(".explanation tbody tr").all_inner_texts()
-    assert [line.split("\t")[:2] for line in lines] == [
-        ["same time", "+8"], ["1 day ago", "+5"], ["7 days ago", "+3"],
-        ["recent level", "-2"], ["together", "+6"],
-    ]  # fmt: skip
-    page.evaluate(axe_source())
-    assert page.evaluate("axe.run('.explanation')")["violations"] == []
-
-
-def test_a_forecast_that_is_not_explained_is_said(open_page: OpenPage) -> None:
-    page = open_page("#/genre/crime")
-    wait_for_view(page, "#/genre/crime")
-    page.get_by_role("button", name="Explain").click()
-    expect(page.locator(".explanation-said")).to_contain_text("explanations are off")

@@ -1,4 +1,4 @@
-"""One suite over all forecasters: the seasonal baseline and the LSTM, bare and as they run live."""
+"""One suite over all forecasters: the baseline, LSTM, Transformer, bare and as they run live."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,9 @@ from model.baseline import Baseline
 from model.forecaster import Forecaster, Forecasts, grow_state
 from model.live import LiveForecaster
 from model.window import Window
-from tests.unit.model.making import HORIZON, HOUR_MS, LEVELS, make_forecaster
+from tests.unit.model.making import HORIZON, HOUR_MS, LEVELS, bare_forecaster
+
+NAMES = ("baseline", "lstm", "transformer", "live baseline", "live lstm", "live transformer")
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,10 @@ class Clicks:
     first_row: np.ndarray
 
 
-@pytest.fixture(scope="module", params=["baseline", "lstm", "live baseline", "live lstm"])
+@pytest.fixture(scope="module", params=NAMES)
 def forecaster(request: pytest.FixtureRequest) -> Forecaster:
     baseline = Baseline(HORIZON, LEVELS)
-    bare: Forecaster = baseline if "baseline" in request.param else make_forecaster()
+    bare = bare_forecaster(request.param)
     return LiveForecaster(bare, baseline) if "live" in request.param else bare
 
 

@@ -47,7 +47,11 @@ def models(both: tuple[ModelStore, Store]) -> ModelStore:
 
 def entry(version: str, at: int = 0) -> ModelEntry:
     return ModelEntry(
-        version=version, registered_at=at, source="topic", metrics={"wql": 0.3, "mase": None}
+        version=version,
+        registered_at=at,
+        architecture="transformer",
+        source="topic",
+        metrics={"wql": 0.3, "mase": None},
     )
 
 

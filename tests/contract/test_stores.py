@@ -71,6 +71,12 @@ def store(make_store: MakeStore) -> Store:
     return made
 
 
+def hand_over(one: Store, other: Store) -> None:
+    """Have another process go on with a deployment's state; on Redis it does so by itself."""
+    if isinstance(one, MemoryStore) and isinstance(other, MemoryStore):
+        other.rollback(one.snapshot())
+
+
 def clicks(n: int) -> tuple[int, ...]:
     return (n, 0, 0, 0, 0, 0, 0, 0)
 
@@ -133,6 +139,19 @@ def test_watermark_does_not_move_back_on_out_of_order_batch(store: Store) -> Non
 def test_empty_batch_moves_the_offset_past_control_records(store: Store) -> None:
     assert store.apply(batch(0, 2, None, {})).kind == "applied"
     assert store.read_progress().offsets == {0: 2}
+
+
+def test_progress_of_some_partitions_is_that_of_all_without_the_others(store: Store) -> None:
+    for p in range(5):
+        store.apply(batch(0, p + 1, 1000 * p, {(A, "crime"): 1}, p))
+    store.renew_idle(3, 4, 99)
+    store.note_pause(4, 5, "too many dead letters")
+    every = store.read_progress()
+    for some in ([], [3], [4, 0, 9], range(2_000)):
+        assert store.read_progress(some) == every.of(some)
+    assert store.read_progress([3]).idle_until == {3: 99}
+    assert store.read_progress([4, 9]).paused == {4: "too many dead letters"}
+    assert store.read_progress([]).offsets == {}
 
 
 def test_measures_add_up_beyond_32_bits(store: Store) -> None:
@@ -380,6 +399,81 @@ def test_other_bucket_length_is_refused_by_every_script(redis_url: str) -> None:
         other.seal(partition_count=1, now_ms=0, expect_published_ms=None)
     first.close()
     other.close()
+
+
+@pytest.mark.parametrize(
+    ("version", "advice"), [(2, "newer.*bring this process up to date"), (0, "older.*rebuild")]
+)
+def test_state_of_another_version_is_refused_by_every_script_and_by_reading(
+    redis_url: str, version: int, advice: str
+) -> None:
+    store = RedisStore.connect(settings_for(redis_url=redis_url))
+    store.open()
+    store.apply(batch(0, 5, B + 3000, {(A, "crime"): 3}))
+    sealed = seal(store)
+    record = BucketRecord(
+        bucket_start=C, bucket_seconds=10, counts={}, genres_first_bucket={}, cut={},
+        replay_from={}, model_version="", emitted_at=0,
+    )  # fmt: skip
+    [meta] = [key for key in redis.Redis.from_url(redis_url).scan_iter() if key.endswith(b":meta")]
+    with redis.Redis.from_url(redis_url) as client:
+        client.hset(meta, "schema_version", version)
+        before = {key: client.dump(key) for key in client.scan_iter()}
+        for asked in (
+            store.open,
+            store.read_progress,
+            store.finish,
+            lambda: store.apply(batch(5, 6, None, {})),
+            lambda: store.seal(partition_count=1, now_ms=0, expect_published_ms=None),
+            lambda: store.commit(sealed),
+            lambda: store.save_states(A, []),
+            lambda: store.renew_idle(0, 5, 9),
+            lambda: store.note_pause(0, 5, "why"),
+            lambda: store.restore(record, {}),
+        ):
+            with pytest.raises(DeploymentMismatchError, match=advice):
+                asked()
+        assert {key: client.dump(key) for key in client.scan_iter()} == before
+    store.wipe()  # what `rebuild` begins with
+    store.open()
+    store.close()
+
+
+def test_a_shorter_window_lets_go_of_all_rows_that_it_no_longer_keeps(
+    make_store: MakeStore,
+) -> None:
+    def close(store: Store, number: int) -> None:
+        start, before = number * B, None if number == 0 else (number - 1) * B
+        store.apply(batch(number, number + 1, start + B, {(start, "crime"): 1}))
+        assert store.commit(seal(store, before))
+
+    wide = make_store(window_buckets=SPARE_BUCKETS)
+    wide.open()
+    for number in range(2 * SPARE_BUCKETS):
+        close(wide, number)
+    narrow = make_store(window_buckets=2)
+    hand_over(wide, narrow)
+    close(narrow, 2 * SPARE_BUCKETS)
+    assert len(narrow.read_window().starts_ms) == 2 + SPARE_BUCKETS
+
+
+def test_genres_past_a_raised_limit_are_counted_by_name_and_sums_stay(
+    make_store: MakeStore,
+) -> None:
+    few = make_store(max_genres=1)
+    few.open()
+    few.apply(batch(0, 2, 1000, {(A, "crime"): 1, (A, "noir"): 2}))
+    more = make_store(max_genres=5)
+    hand_over(few, more)
+    more.apply(batch(2, 4, 1000, {(A, "noir"): 3, (A, "drama"): 4}))
+    hand_over(more, few)
+    few.apply(batch(4, 6, 1000, {(A, "noir"): 5, (A, "medical"): 6}))  # a member not yet restarted
+    assert few.read_open() == {
+        A: {
+            "crime": clicks(1), OTHER_GENRE: clicks(2 + 6), "noir": clicks(3 + 5),
+            "drama": clicks(4),
+        }
+    }  # fmt: skip
 
 
 def test_keys_of_a_deployment_share_one_hash_slot(redis_url: str) -> None:

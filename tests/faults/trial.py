@@ -96,6 +96,11 @@ class Trial:
         logs.mkdir(parents=True, exist_ok=True)
         self.make_topics(PARTITIONS | {"clicks": partitions})
 
+    @property
+    def own_options(self) -> dict[str, object]:
+        """Settings of the deployment, by name."""
+        return dict(self._deployment.options)
+
     def option(self, name: str, value: object) -> None:
         """Change a setting for processes that start from here on."""
         self._deployment.options = {**self._deployment.options, name: value}

@@ -1,4 +1,4 @@
-"""Life of a model on real Kafka and Redis: shadow, promote, restart, roll back, poison."""
+"""Life of models, an LSTM and a Transformer, on real Kafka and Redis: shadow to roll back."""
 
 import itertools
 import json
@@ -21,6 +21,7 @@ from model.artifact import Artifact, pack_weights, save_artifact
 from model.forecaster import Forecaster, Forecasts, grow_state
 from model.live import LIVE_VERSION
 from model.registry import live, open_artifact
+from model.shape import Architecture
 from model.window import Window
 from stack.runner import Endpoints
 from tests.deployment import Deployment, assert_each_bucket_once_in_order, deployment
@@ -31,7 +32,7 @@ HORIZON = 6
 UNKNOWN_SECONDS = 30
 """No model is shipped for such buckets: to fill the windows, the baseline is enough."""
 
-A, B = f"lstm-a+{LIVE_VERSION}", f"lstm-b+{LIVE_VERSION}"
+A, B = f"lstm-a+{LIVE_VERSION}", f"transformer-b+{LIVE_VERSION}"
 
 Number = tuple[int, str]  # bucket, genre
 
@@ -43,7 +44,8 @@ def write_version(directory: Path, name: str, seed: int) -> Path:
 
 
 def versioned(name: str, seed: int) -> Artifact:
-    artifact = make_artifact(seed=seed)
+    architecture: Architecture = "transformer" if name.startswith("transformer") else "lstm"
+    artifact = make_artifact(seed=seed, architecture=architecture)
     manifest = artifact.manifest.model_copy(update={"model_version": name})
     return replace(artifact, manifest=manifest)
 
@@ -104,7 +106,7 @@ def test_swaps_restarts_and_rollbacks_change_no_number_and_a_poisoned_candidate_
     services: Endpoints, tmp_path: Path
 ) -> None:
     first = write_version(tmp_path, "lstm-a", seed=5)
-    second = write_version(tmp_path, "lstm-b", seed=6)
+    second = write_version(tmp_path, "transformer-b", seed=6)
     third = write_version(tmp_path, "lstm-c", seed=7)
     with deployment(
         services.kafka_bootstrap, services.redis_url, tmp_path / "logs", bucket_seconds=60,
@@ -118,13 +120,13 @@ def test_swaps_restarts_and_rollbacks_change_no_number_and_a_poisoned_candidate_
         evening.send_and_wait()
 
         told(d, "add", second)
-        wait_until(d, lambda: f"lstm-b ({B}) runs in shadow" in d.log_text())
+        wait_until(d, lambda: f"transformer-b ({B}) runs in shadow" in d.log_text())
         evening.send_and_wait()
         assert {r.model_version for r in journal(d)} == {A}, "a shadow publishes nothing"
-        wait_until(d, lambda: (version(d, "lstm-b")["live"] or {}).get("buckets", 0) > 0)
+        wait_until(d, lambda: (version(d, "transformer-b")["live"] or {}).get("buckets", 0) > 0)
         assert version(d, "lstm-a")["live"]["rolling"]["coverage"] is not None
 
-        told(d, "promote", "lstm-b")
+        told(d, "promote", "transformer-b")
         evening.send_and_wait()
         assert journal(d)[-1].model_version == B
         assert consumer.poll() is None, "without a restart"
@@ -158,7 +160,7 @@ def test_swaps_restarts_and_rollbacks_change_no_number_and_a_poisoned_candidate_
         assert_each_published_bucket_is_a_line(d.logs)
         d.finish()
         status = json.loads(d.run("status", "--json"))
-        assert [m["name"] for m in status["models"]] == ["lstm-a", "lstm-b"]
+        assert [m["name"] for m in status["models"]] == ["lstm-a", "transformer-b"]
         assert status["model_version"] == A
 
         published = d.forecasts()

@@ -12,15 +12,17 @@ from model.baseline import Baseline
 from model.forecaster import Forecaster, Forecasts, grow_state
 from model.live import LiveForecaster
 from model.window import Window
-from tests.unit.model.making import HORIZON, LEVELS, make_forecaster
+from tests.unit.model.making import HORIZON, LEVELS, bare_forecaster
 
 TOLERANCE: Final = 1e-5
-"""Relative above 1, absolute below: scales are clicks, `(h, c)` are within a few units."""
+"""Relative above 1, absolute below: scales are clicks, the rest is within a few units."""
 
 BUCKET_MS: Final = 8 * 3_600_000
 """Three buckets a day, so that some dozens reach over days and a week."""
 
-NAMES: Final = ("baseline", "lstm", "live baseline", "live lstm")
+NAMES: Final = (
+    "baseline", "lstm", "transformer", "live baseline", "live lstm", "live transformer",
+)  # fmt: skip
 
 FORECASTERS: dict[str, Forecaster] = {}
 
@@ -29,7 +31,7 @@ def forecaster_named(name: str) -> Forecaster:
     """Made once: hypothesis runs a test many times within one fixture."""
     if name not in FORECASTERS:
         baseline = Baseline(HORIZON, LEVELS)
-        bare: Forecaster = baseline if "baseline" in name else make_forecaster()
+        bare = bare_forecaster(name)
         FORECASTERS[name] = LiveForecaster(bare, baseline) if "live" in name else bare
     return FORECASTERS[name]
 

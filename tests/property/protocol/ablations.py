@@ -1,6 +1,6 @@
 """The protocol with one rule left out: the oracle must find each, or it would find nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Final, Literal
@@ -95,8 +95,8 @@ def _same_cut(sealed: Sealed, record: BucketRecord) -> bool:
     return _same_bucket(sealed, record) and sealed.cut == record.cut
 
 
-def _trust_positions(self: Loop, progress: Progress) -> set[int]:
-    return _place(self, replace(progress, offsets={**progress.offsets, **self.positions}))
+def _trust_positions(self: Loop, owned: Set[int], progress: Progress) -> set[int]:
+    return _place(self, owned, replace(progress, offsets={**progress.offsets, **self.positions}))
 
 
 def _available_for_ever(self: SourcePort, p: int) -> Partition:

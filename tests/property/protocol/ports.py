@@ -1,6 +1,6 @@
 """What a member sees of Kafka and the store: each call is where something may happen to it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import orjson
@@ -113,9 +113,10 @@ class StorePort:
     def wipe(self) -> None:
         self._call("wipe", lambda store: store.wipe())
 
-    def read_progress(self) -> Progress:
+    def read_progress(self, partitions: Collection[int] | None = None) -> Progress:
         ledger = self._world.ledger
-        return self._call("read_progress", lambda _: ledger.read_progress(), is_write=False)
+        progress = self._call("read_progress", lambda _: ledger.read_progress(), is_write=False)
+        return progress if partitions is None else progress.of(partitions)
 
     def read_event_ids(self, partition: int) -> tuple[int, dict[int, bytes]]:
         return self._call(

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from bench.recommending.page import PAGE, read_results, with_table
 from bench.recommending.rankers import Known, as_served, by_formula, by_popularity, by_taste
 from bench.recommending.scores import Resampled, first_places, judge
 from bench.recommending.stream import BUCKET_MS, Stream, ask
@@ -39,6 +40,11 @@ def test_the_interval_is_as_wide_as_users_differ_not_events() -> None:
     users = Resampled.of(np.repeat([0, 1, 2, 3], 100))
     assert users.interval(np.repeat([0.0, 0.0, 1.0, 1.0], 100)) == (0.0, 1.0)
     assert users.interval(np.full(400, 0.5)) == (0.5, 0.5)
+
+
+def test_the_pages_table_is_that_of_the_results() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert text == with_table(text, read_results()), "run: python -m bench.recommending"
 
 
 def stream(*events: tuple[int, int, tuple[int, ...]]) -> Stream:

@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import orjson
@@ -17,10 +18,11 @@ from contracts.settings import Settings
 from model.artifact import pack_weights
 from model.live import LiveForecaster
 from model.registry import live, open_artifact
+from model.shape import Architecture
 from model.window import Window
 from state.model_store import MemoryModels, ModelBytes, ModelEntry, Registry
 from state.store import SavedState, StoreUnavailableError, WindowRows
-from tests.unit.model.making import HORIZON, HOUR_MS, LEVELS, MONDAY_MS, make_artifact
+from tests.unit.model.making import CORES, HORIZON, HOUR_MS, LEVELS, MONDAY_MS, make_artifact
 
 GENRES = ("crime", "noir")
 BUCKETS = 30
@@ -54,8 +56,9 @@ class Streamed:
     states: list[SavedState]
 
 
-def stream() -> Streamed:
-    artifact = make_artifact()
+@cache
+def stream(architecture: Architecture) -> Streamed:
+    artifact = make_artifact(architecture=architecture)
     deployed = SETTINGS.model_copy(update={"horizon": HORIZON, "quantiles": LEVELS})
     forecaster = live(open_artifact(artifact, deployed))
     window = Window(deployed.window_buckets, HOUR_MS)
@@ -75,7 +78,7 @@ def stream() -> Streamed:
                 bucket_seconds=3600,
                 observed_clicks=int(cells[row, 1, 0]),
                 model_version=forecaster.version,
-                kind=forecasts.kind_of(1, "lstm"),
+                kind=forecasts.kind_of(1, forecaster.kind),
                 horizon=[
                     HorizonStep(
                         step=step + 1,
@@ -96,24 +99,26 @@ def stream() -> Streamed:
         states.append(SavedState(forecaster.version, start, 2, state.tobytes()))
     starts = MONDAY_MS + np.arange(BUCKETS, dtype=np.int64) * HOUR_MS
     rows = Rows(WindowRows(GENRES, first, starts, cells))
-    models = MemoryModels()
+    models, version = MemoryModels(), artifact.manifest.model_version
     manifest = artifact.manifest.model_dump_json().encode()
-    files = {"lstm-test": ModelBytes(manifest, pack_weights(artifact.weights))}
-    entries = {"lstm-test": ModelEntry(version="lstm-test", registered_at=0)}
-    models.write(Registry(champion="lstm-test", entries=entries), files)
+    files = {version: ModelBytes(manifest, pack_weights(artifact.weights))}
+    entries = {version: ModelEntry(version=version, registered_at=0)}
+    models.write(Registry(champion=version, entries=entries), files)
     explainer = Explainer(SETTINGS, rows, models)  # type: ignore[arg-type]
     return Streamed(forecaster, explainer, rows, published, states)
 
 
 @pytest.fixture(scope="module")
 def deployed() -> Streamed:
-    return stream()
+    return stream("lstm")
 
 
 @pytest.mark.parametrize("behind", [0, 3], ids=["saved last", "saved three buckets ago"])
+@pytest.mark.parametrize("architecture", CORES)
 def test_the_published_forecast_is_made_again_from_the_saved_state(
-    deployed: Streamed, behind: int
+    architecture: Architecture, behind: int
 ) -> None:
+    deployed = stream(architecture)
     saved = deployed.states[-1 - behind]
     deployed.rows.states = {saved.model_version: saved}
     published = deployed.published[-1]

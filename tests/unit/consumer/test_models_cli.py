@@ -39,7 +39,12 @@ def run(*arguments: str) -> Result:
 def fill(models: MemoryModels) -> None:
     entries = {
         "m-1": ModelEntry(version="m-1", registered_at=1_767_571_200_000, metrics={"wql": 0.31}),
-        "m-2": ModelEntry(version="m-2", registered_at=1_767_571_260_000, metrics={"wql": 0.29}),
+        "m-2": ModelEntry(
+            version="m-2",
+            registered_at=1_767_571_260_000,
+            architecture="transformer",
+            metrics={"wql": 0.29},
+        ),
         "m-3": ModelEntry(version="m-3", registered_at=2, refused="w0 has shape [2], not [3]"),
     }
     models.write(Registry(champion="m-1", candidate="m-2", entries=entries), {})
@@ -66,6 +71,7 @@ def test_the_table_says_what_each_version_is_and_how_it_does(models: MemoryModel
     lines = [line.strip() for line in run("ls").output.splitlines()]
     shown = {line.split()[0]: line for line in lines if line.startswith("m-")}
     assert "candidate" in shown["m-2"]
+    assert "transformer" in shown["m-2"]
     assert "40" in shown["m-2"]
     assert "-10.0%" in shown["m-2"]
     assert "champion" in shown["m-1"]

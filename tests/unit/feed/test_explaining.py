@@ -11,7 +11,7 @@ import pytest
 
 from contracts.explain_requests import ExplainReply
 from contracts.explanations import Explanation, Reproduction
-from feed.serve.explaining import ExplainingProcess
+from feed.serve.explaining import MOST_WAITING, ExplainingProcess
 from tests.served import Served, serve_settings, served, wait_for
 from tests.unit.feed.making import service
 
@@ -123,6 +123,21 @@ def test_a_process_that_is_not_asked_ends(tmp_path: Path) -> None:
     with site(tmp_path, DONE, serve_explanation_idle_seconds=0.2) as (found, _):
         assert found.get("/v1/explanation?genre=crime").status == 200
         wait_for(lambda: not process_of(found).is_running, "the idle process ends")
+
+
+def test_all_who_ask_the_same_wait_for_one_answer(tmp_path: Path) -> None:
+    go, many = tmp_path / "go", 2 * MOST_WAITING
+    then = f"import time\n    while not os.path.exists({str(go)!r}): time.sleep(0.01)\n    {DONE}"
+    with (
+        site(tmp_path, then, serve_explanation_seconds=600.0) as (found, log),
+        ThreadPoolExecutor(many) as pool,
+    ):
+        waiting = [pool.submit(found.get, "/v1/explanation?genre=crime") for _ in range(many)]
+        connected = f"genrecast_serve_connections {many + 1}.0"
+        wait_for(lambda: connected in found.get("/metrics").body.decode(), "all have asked")
+        go.touch()
+        assert [one.result().status for one in waiting] == [200] * many
+        assert len(asked(log)) == 1
 
 
 def test_no_more_than_a_few_may_wait_and_the_end_does_not_wait_for_them(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from contracts.recommendations import Recommendations
 from feed.recommend.shows import ShowRate
+from feed.serve.recommending import outlook_after
 from feed.serve.service import Service
 from feed.serve.tastes import MOST_WAITING, Reads, Tastes
 from state.store import StoreUnavailableError
@@ -210,6 +211,19 @@ def test_what_is_recommended_follows_the_newest_bucket() -> None:
         answer = asked(site, "u1", "?limit=50").json
         assert answer["bucket_start"] == at(3)
         assert len(answer["genres"]) == 32
+
+
+def test_the_usual_level_is_of_all_buckets_whatever_genres_they_had() -> None:
+    found = outlook_after(
+        [
+            kept(0, ["crime", "western"], clicks=30),
+            kept(1, ["noir", "crime"], clicks=6),
+            kept(2, ["crime", "noir"], clicks=6),
+        ]
+    )
+    crime, noir = (0.99 * clicks / 54 + 0.01 / 2 for clicks in (30 + 6 + 6, 6 + 6))
+    assert found.genres == ("crime", "noir"), "western is forecast no more"
+    assert found.usual == pytest.approx((crime, noir))
 
 
 def test_exploring_gives_the_last_place_to_a_new_genre() -> None:

@@ -30,8 +30,11 @@ def test_a_sum_of_normal_steps_is_normal_with_the_variance_of_the_sum(rho: float
 
 def test_one_whole_step_has_its_own_quantiles() -> None:
     shares = np.array([0, 0, 1, 0, 0, 0])
-    found = sum_quantiles(NORMAL, LEVELS, shares, np.eye(STEPS))
-    np.testing.assert_allclose(found, NORMAL[2], rtol=1e-3)
+    whole = np.array([0.0, 1.0, 3.0, 5.0, 9.0])
+    quantiles = np.vstack([NORMAL[:2], whole, NORMAL[3:]])
+    found = sum_quantiles(quantiles, LEVELS, shares, np.eye(STEPS))
+    # A count on the bound of its interval is in it, and stays there.
+    np.testing.assert_allclose(found, whole, rtol=0, atol=1e-9)
 
 
 def test_no_step_is_no_click() -> None:

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from model.artifact import MANIFEST_NAME, WEIGHTS_NAME, ModelRefusedError, load_artifact
-from model.lstm import LstmForecaster
+from model.network_forecaster import NetworkForecaster
+from model.shape import Architecture
 
-from .making import HORIZON, LEVELS, write_artifact
+from .making import CORES, HORIZON, LEVELS, write_artifact
 
 
 def edit_manifest(directory: Path, **changes: Any) -> None:  # noqa: ANN401
@@ -157,6 +158,52 @@ def test_hostile_model_is_refused(tmp_path: Path, name: str) -> None:
     assert "\n" not in str(refused.value)
 
 
+def sizes(**changes: int) -> dict[str, int]:
+    return CORES["transformer"].model_dump() | changes
+
+
+HOSTILE_SIZES: dict[str, tuple[dict[str, Any], str]] = {
+    "sizes of both": ({"units": [12, 8]}, "sizes of another architecture"),
+    "sizes of the other": ({"architecture": "lstm"}, "sizes of another architecture"),
+    "no sizes": ({"transformer": None}, "sizes of another architecture"),
+    "unknown architecture": ({"architecture": "gru"}, "architecture: Input should be"),
+    "no layers": ({"transformer": sizes(layers=0)}, "transformer.layers: Input should be"),
+    "endless window": ({"transformer": sizes(window=10**9)}, "transformer.window: Input should be"),
+    "memory of megabytes": (
+        {"transformer": sizes(layers=8, window=1024, key_width=256)},
+        "transformer: Value error, more than 65536 numbers of memory per genre",
+    ),
+    "size too many": ({"transformer": sizes(experts=8)}, "transformer.experts: Extra inputs"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_SIZES)
+def test_hostile_sizes_of_a_transformer_are_refused(tmp_path: Path, name: str) -> None:
+    changes, reason = HOSTILE_SIZES[name]
+    write_artifact(tmp_path, "transformer")
+    edit_manifest(tmp_path, **changes)
+    with pytest.raises(ModelRefusedError, match=reason) as refused:
+        load_artifact(tmp_path)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("size", ["width", "heads", "key_width", "layers", "window"])
+def test_other_sizes_than_those_of_the_arrays_are_refused(tmp_path: Path, size: str) -> None:
+    write_artifact(tmp_path, "transformer")
+    edit_manifest(tmp_path, transformer=sizes(**{size: sizes()[size] + 1}))
+    with pytest.raises(ModelRefusedError, match="array shapes do not fit"):
+        NetworkForecaster(load_artifact(tmp_path), HORIZON, LEVELS)
+
+
+def test_manifest_without_an_architecture_is_an_lstm(tmp_path: Path) -> None:
+    write_artifact(tmp_path)
+    path = tmp_path / MANIFEST_NAME
+    content = json.loads(path.read_text())
+    del content["architecture"], content["transformer"]
+    path.write_text(json.dumps(content))
+    assert load_artifact(tmp_path).manifest.core == CORES["lstm"]
+
+
 UNSERVABLE: dict[str, tuple[Callable[[Path], None], str]] = {
     "golden outputs differ": (change_golden, "self-check failed, mean"),
     "other features": (lambda d: edit_manifest(d, features=["a", "b"]), "other features"),
@@ -172,20 +219,32 @@ def test_model_that_contradicts_itself_is_refused(tmp_path: Path, name: str) -> 
     write_artifact(tmp_path)
     spoil(tmp_path)
     with pytest.raises(ModelRefusedError, match=reason):
-        LstmForecaster(load_artifact(tmp_path), HORIZON, LEVELS)
+        NetworkForecaster(load_artifact(tmp_path), HORIZON, LEVELS)
 
 
-def test_swapped_weights_fail_the_self_check(tmp_path: Path) -> None:
-    write_artifact(tmp_path)
+@pytest.mark.parametrize(
+    ("architecture", "array"),
+    [
+        ("lstm", "head_kernel"),
+        ("transformer", "head_kernel"),
+        ("transformer", "layer1_query_kernel"),
+        ("transformer", "layer2_age_bias"),
+    ],
+)
+def test_swapped_weights_fail_the_self_check(
+    tmp_path: Path, architecture: Architecture, array: str
+) -> None:
+    write_artifact(tmp_path, architecture)
     with np.load(tmp_path / WEIGHTS_NAME) as arrays:
-        kernel = arrays["head_kernel"]
-    put_arrays(tmp_path, head_kernel=kernel[::-1])
+        kernel = arrays[array]
+    put_arrays(tmp_path, **{array: kernel[::-1]})
     with pytest.raises(ModelRefusedError, match="self-check failed"):
-        LstmForecaster(load_artifact(tmp_path), HORIZON, LEVELS)
+        NetworkForecaster(load_artifact(tmp_path), HORIZON, LEVELS)
 
 
-def test_sound_model_comes_back_as_it_was(tmp_path: Path) -> None:
-    written = write_artifact(tmp_path)
+@pytest.mark.parametrize("architecture", ["lstm", "transformer"])
+def test_sound_model_comes_back_as_it_was(tmp_path: Path, architecture: Architecture) -> None:
+    written = write_artifact(tmp_path, architecture)
     loaded = load_artifact(tmp_path)
     assert loaded.manifest == written.manifest
     for name, array in written.weights.items():

@@ -15,6 +15,7 @@ from model.cli import backtest, train
 from model.forecast_file import ReadForecasts
 from model.history import History
 from model.live import LiveForecaster
+from model.registry import SHIPPED_DIRECTORY
 from model.splits import read_split
 
 from .making import HOUR_MS, MONDAY_MS, history_of
@@ -40,16 +41,18 @@ def counts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("head", ["quantile", "point"])
+@pytest.mark.parametrize(
+    ("head", "architecture"), [("quantile", "lstm"), ("point", "lstm"), ("quantile", "transformer")]
+)
 def test_train_writes_a_model_that_backtest_serves(
-    counts: Path, tmp_path: Path, head: str, monkeypatch: pytest.MonkeyPatch
+    counts: Path, tmp_path: Path, head: str, architecture: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The shipped model has no such head: one that begins with nothing learns longer than it need.
     monkeypatch.setattr("model.fit.SCRATCH_EPOCHS", 1)
     out, scores = tmp_path / "model", tmp_path / "scores.json"
     trained = run(
         train, "--from-file", str(counts), "--bucket-seconds", "3600", "--epochs", "1",
-        "--head", head, "--out", str(out),
+        "--head", head, "--architecture", architecture, "--out", str(out),
     )  # fmt: skip
     assert trained.exit_code == 0, trained.output
     assert "WQL" in trained.output
@@ -59,6 +62,8 @@ def test_train_writes_a_model_that_backtest_serves(
     assert (out / "forecasts.png").read_bytes().startswith(PNG)
     manifest = load_artifact(out).manifest
     assert (manifest.bucket_seconds, manifest.head) == ((3600,), head)
+    assert manifest.architecture == architecture
+    assert manifest.model_version.startswith(f"{architecture}-")
     assert manifest.metrics.points > 0
 
     tested = run(
@@ -102,11 +107,22 @@ def test_train_takes_the_histories_that_others_load(tmp_path: Path) -> None:
     assert "no closed buckets to train on" in result.output
 
 
+SHIPPED = str(SHIPPED_DIRECTORY)
 WRONG = {
     "no source": (["--out", "x"], 2, "name one source"),
     "two sources": (["--out", "x", "--from-topic", "--from-redis"], 2, "name one source"),
     "no loader": (["--out", "x", "--from-redis"], 1, "works in `genrecast train` only"),
     "no file": (["--out", "x", "--from-file", "none.csv"], 1, "none.csv: cannot be read"),
+    "other architecture": (
+        ["--out", "x", "--from-topic", "--architecture", "transformer", "--from", SHIPPED],
+        2,
+        "is of another, lstm",
+    ),
+    "broken start": (
+        ["--out", "x", "--from-topic", "--architecture", "lstm", "--from", "."],
+        1,
+        "manifest.json: cannot be read",
+    ),
     "wrong setting": (["--out", "x", "--from-redis", "--horizon", "0"], 2, "GENRECAST_HORIZON"),
 }
 

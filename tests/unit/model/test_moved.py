@@ -11,17 +11,17 @@ from contracts.settings import Settings
 from model.batches import prepare
 from model.features import FEATURES, STEP_FEATURES
 from model.history import History
-from model.lstm import LstmForecaster
 from model.moved import Moved, TooYoungError, explain_network, explain_reference
-from model.network import NetworkShape
+from model.network_forecaster import NetworkForecaster
 from model.path_integral import PathIntegral
 from model.plans import TrainingPlan
 from model.registry import load_forecaster
 from model.scales import SCALE_COUNT
+from model.shape import NetworkShape
 from model.training import train
 from model.window import Window
 
-from .making import HOUR_MS, LEVELS, MONDAY_MS, artifact_of, make_forecaster
+from .making import CORES, HOUR_MS, LEVELS, MONDAY_MS, artifact_of, make_forecaster
 
 QUARTER_MS = 900_000
 DAY = 96
@@ -45,7 +45,7 @@ def cells_of(clicks: NDArray[np.int64]) -> NDArray[np.int64]:
     return cells
 
 
-def explained(forecaster: LstmForecaster, window: Window) -> Moved:
+def explained(forecaster: NetworkForecaster, window: Window) -> Moved:
     weights = np.full(forecaster.horizon, 1.0 / forecaster.horizon, np.float32)
     return explain_network(
         forecaster, PathIntegral(forecaster.network), state=forecaster.warm(window),
@@ -66,13 +66,15 @@ def largest(found: Moved) -> str:
 
 
 @pytest.fixture(scope="module")
-def shipped() -> LstmForecaster:
+def shipped() -> NetworkForecaster:
     forecaster, _ = load_forecaster(Settings(bucket_seconds=900, horizon=STEPS))
-    assert isinstance(forecaster, LstmForecaster)
+    assert isinstance(forecaster, NetworkForecaster)
     return forecaster
 
 
-def test_a_burst_an_hour_ago_is_told_as_recent_and_by_its_buckets(shipped: LstmForecaster) -> None:
+def test_a_burst_an_hour_ago_is_told_as_recent_and_by_its_buckets(
+    shipped: NetworkForecaster,
+) -> None:
     clicks = np.random.default_rng(1).poisson(50, 8 * DAY)
     clicks[-5:] += [400, 300, 200, 150, 120]
     found = explained(shipped, windowed(cells_of(clicks), QUARTER_MS))
@@ -82,7 +84,7 @@ def test_a_burst_an_hour_ago_is_told_as_recent_and_by_its_buckets(shipped: LstmF
     assert np.abs(found.buckets[-5:]).sum() > np.abs(found.buckets[:-5]).sum()
 
 
-def test_a_day_like_every_day_is_told_as_the_same_time_before(shipped: LstmForecaster) -> None:
+def test_a_day_like_every_day_is_told_as_the_same_time_before(shipped: NetworkForecaster) -> None:
     rows = np.arange(8 * DAY)
     # The peak comes an hour after the origin.
     rhythm = np.exp(0.9 * np.cos(2 * np.pi * (rows - 8 * DAY - 4) / DAY))
@@ -144,16 +146,16 @@ def lives(first_hour: int, rng: np.random.Generator) -> History:
     )
 
 
-@pytest.fixture(scope="module")
-def taught() -> LstmForecaster:
+@pytest.fixture(scope="module", params=CORES)
+def taught(request: pytest.FixtureRequest) -> NetworkForecaster:
     """A small model that has learnt that world."""
     rng = np.random.default_rng(7)
     prepared = [prepare(lives(hour, rng), horizon=1, reach=2016) for hour in range(24)]
-    shape = NetworkShape(len(FEATURES), len(STEP_FEATURES), len(LEVELS), units=(12, 8))
+    shape = NetworkShape(len(FEATURES), len(STEP_FEATURES), len(LEVELS), CORES[request.param])
     plan = TrainingPlan(LEVELS, epochs=10, batch_size=32, sequence_length=20, learning_rate=1e-2)
     weights, losses = train(shape, prepared, plan)
     assert losses[-1] < losses[0]
-    return LstmForecaster(artifact_of(weights, shape), 1, LEVELS)
+    return NetworkForecaster(artifact_of(weights, shape), 1, LEVELS)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +166,7 @@ def taught() -> LstmForecaster:
     ],
 )
 def test_the_cause_is_named_that_the_world_has(
-    taught: LstmForecaster, share: float, next_hour: int, cause: str
+    taught: NetworkForecaster, share: float, next_hour: int, cause: str
 ) -> None:
     rng = np.random.default_rng(3)
     shares = rng.uniform(0.4, 0.6, YOUNG)

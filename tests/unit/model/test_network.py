@@ -1,16 +1,22 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
 from contracts.measures import MEASURE_COUNT
 from model.forecaster import grow_state
-from model.lstm import level_weights
+from model.network_forecaster import level_weights
+from model.shape import Architecture, TransformerSizes
 from model.window import Window
 
 from .making import HOUR_MS, make_forecaster
 
+ARCHITECTURES: tuple[Architecture, ...] = ("lstm", "transformer")
 
-def test_step_is_traced_once_however_genres_grow() -> None:
-    forecaster = make_forecaster()
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_step_is_traced_once_however_genres_grow(architecture: Architecture) -> None:
+    forecaster = make_forecaster(architecture)
     window = Window(50, HOUR_MS)
     state = forecaster.initial_state(0)
     for row, genre_count in enumerate([1, 2, 3, 17, 17, 200]):
@@ -20,19 +26,71 @@ def test_step_is_traced_once_however_genres_grow() -> None:
     assert forecaster.network.trace_count == 1
 
 
-def test_sequence_and_steps_are_the_same_network() -> None:
-    network = make_forecaster().network
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("length", [1, 7, 8, 14, 40])
+def test_sequence_and_steps_are_the_same_network(architecture: Architecture, length: int) -> None:
+    network = make_forecaster(architecture).network
     shape = network.shape
     rng = np.random.default_rng(0)
-    features = rng.normal(size=(3, 40, shape.feature_count)).astype(np.float32)
-    memory = np.zeros((3, shape.memory_width), np.float32)
+    features = rng.normal(size=(3, length, shape.feature_count)).astype(np.float32)
+    memory = rng.normal(size=(3, shape.memory_width)).astype(np.float32)
     ones = np.ones((3, 4), np.float32)
     steps = np.ones((3, 4, shape.step_feature_count), np.float32)
     stepped = memory
-    for row in range(40):
+    for row in range(length):
         stepped, _, _ = network.step(features[:, row], stepped, steps, ones, ones)
-    whole = network.warm(features, np.ones((3, 40), bool), memory)
+    whole = network.warm(features, np.ones((3, length), bool), memory)
     np.testing.assert_allclose(whole, stepped, atol=1e-5)
+
+
+def test_a_transformer_reads_its_window_and_nothing_before_it() -> None:
+    network = make_forecaster("transformer").network
+    sizes = network.shape.core
+    assert isinstance(sizes, TransformerSizes)
+    rng = np.random.default_rng(0)
+    # Each layer looks `window` buckets further back than the one above it.
+    reach = sizes.layers * sizes.window
+    features = rng.normal(size=(1, reach + 2, network.shape.feature_count)).astype(np.float32)
+    memory = np.zeros((1, network.shape.memory_width), np.float32)
+
+    def last_output(changed: int) -> Any:  # noqa: ANN401 (a tensor)
+        other = features.copy()
+        other[0, changed] += 1.0
+        return network.sequence(other, np.ones((1, reach + 2), bool), memory)[0, -1].numpy()
+
+    as_it_was = network.sequence(features, np.ones((1, reach + 2), bool), memory)[0, -1].numpy()
+    np.testing.assert_array_equal(last_output(0), as_it_was)
+    assert not np.array_equal(last_output(1), as_it_was)
+
+
+def test_a_transformer_sees_no_bucket_before_it_came() -> None:
+    network = make_forecaster("transformer").network
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(1, 30, network.shape.feature_count)).astype(np.float32)
+    memory = np.zeros((1, network.shape.memory_width), np.float32)
+    other = features.copy()
+    other[0, 20:] = rng.normal(size=other[0, 20:].shape)
+    present = np.ones((1, 30), bool)
+    before, after = (network.sequence(f, present, memory).numpy() for f in (features, other))
+    np.testing.assert_array_equal(before[0, :20], after[0, :20])
+    assert not np.array_equal(before[0, 20], after[0, 20])
+
+
+def test_memory_of_a_transformer_is_no_longer_after_years() -> None:
+    # Nothing counts buckets: a state that has gone around its window forgets where it began.
+    network = make_forecaster("transformer").network
+    sizes = network.shape.core
+    assert isinstance(sizes, TransformerSizes)
+    rng = np.random.default_rng(0)
+    # The last output looks one bucket further back than the keys and values that are kept.
+    reach = sizes.layers * sizes.window + 1
+    features = rng.normal(size=(1, reach, network.shape.feature_count)).astype(np.float32)
+    present = np.ones((1, reach), bool)
+    young = np.zeros((1, network.shape.memory_width), np.float32)
+    old = rng.normal(size=young.shape).astype(np.float32)
+    np.testing.assert_array_equal(
+        network.warm(features, present, young), network.warm(features, present, old)
+    )
 
 
 def test_a_step_is_forecast_alike_whatever_the_horizon() -> None:

@@ -1,18 +1,20 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from model.batches import Sampler, prepare
 from model.features import FEATURES, STEP_FEATURES
-from model.network import NetworkShape
+from model.fit import FitPlan, tune
 from model.plans import TrainingPlan
+from model.shape import LstmSizes, NetworkShape
 from model.synthetic import simulate_history
 from model.training import train
 
-from .making import HORIZON, LEVELS, history_of
+from .making import HORIZON, LEVELS, history_of, write_artifact
 
-SHAPE = NetworkShape(len(FEATURES), len(STEP_FEATURES), len(LEVELS), units=(12, 8))
+SHAPE = NetworkShape(len(FEATURES), len(STEP_FEATURES), len(LEVELS), LstmSizes(units=(12, 8)))
 PLAN = TrainingPlan(LEVELS, epochs=4, batch_size=16, sequence_length=24, learning_rate=1e-2)
 
 
@@ -54,6 +56,18 @@ def test_training_lowers_the_loss_and_is_reproducible() -> None:
     assert losses[-1] < losses[0]
     for name, array in weights.items():
         np.testing.assert_allclose(again[name], array, atol=1e-5)
+
+
+def test_training_goes_on_with_the_architecture_that_it_begins_with(tmp_path: Path) -> None:
+    begun = write_artifact(tmp_path / "begun", "transformer")
+    history = simulate_history(0, bucket_seconds=3600, bucket_count=200, genre_count=4)
+    plan = FitPlan(replace(PLAN, epochs=1), HORIZON, start=tmp_path / "begun")
+    tuned = tune([history], plan, tmp_path / "tuned").artifact
+    assert tuned.manifest.core == begun.manifest.core
+    # An epoch at Adam's rate moves no weight far: they were gone on from.
+    for name, array in begun.weights.items():
+        np.testing.assert_allclose(tuned.weights[name], array, atol=0.3)
+        assert not np.array_equal(tuned.weights[name], array), name
 
 
 def test_point_head_has_one_output() -> None:

@@ -1,9 +1,10 @@
-"""LstmForecaster: the network served one bucket at a time. Imports TensorFlow."""
+"""NetworkForecaster: a network served one bucket at a time. Imports TensorFlow."""
 
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
+from contracts.forecasts import Kind
 from model.artifact import (
     GOLDEN_TOLERANCE,
     Artifact,
@@ -19,21 +20,21 @@ from model.features import (
     noise_unit,
 )
 from model.forecaster import Float32, Forecasts, mend_state, settle
-from model.network import Network, NetworkShape
+from model.network import Network
 from model.scales import LARGEST_SCALE, SCALE_COUNT, initial_scales, observe
+from model.shape import NetworkShape
 from model.window import Window
 
 _WARM_FLOATS: Final = 6_000_000
-"""Most features computed at once while warming, float32 numbers: bounds memory to some 100 MB."""
+"""Most numbers computed at once while warming, float32: bounds memory to some 100 MB."""
 
 
-class LstmForecaster:
-    """A trained network over the seasonal reference; state is scales, then `(h, c)` per layer."""
-
-    kind: Literal["lstm"] = "lstm"
+class NetworkForecaster:
+    """A trained network over the seasonal reference; state is scales, then the core's memory."""
 
     def __init__(self, artifact: Artifact, horizon: int, quantiles: tuple[float, ...]) -> None:
         manifest = artifact.manifest
+        self.kind: Kind = manifest.architecture
         self.horizon = horizon
         self.quantiles = quantiles
         self.version = manifest.model_version
@@ -83,7 +84,8 @@ class LstmForecaster:
         state = self.initial_state(window.genre_count)
         scales, memory = state[:, :SCALE_COUNT], state[:, SCALE_COUNT:]
         past = window.past()
-        rows = max(1, _WARM_FLOATS // (len(FEATURES) * max(1, window.genre_count)))
+        per_cell = len(FEATURES) + self.network.shape.core.work_width
+        rows = max(1, _WARM_FLOATS // (per_cell * max(1, window.genre_count)))
         for first in range(0, len(window), rows):
             stop = min(first + rows, len(window))
             # One step ahead is all that the state needs.
@@ -107,7 +109,7 @@ def network_of(artifact: Artifact) -> Network:
         feature_count=len(manifest.features),
         step_feature_count=len(manifest.step_features),
         quantile_count=len(manifest.quantiles),
-        units=manifest.units,
+        core=manifest.core,
         head=manifest.head,
     )
     if manifest.shapes != shape.weight_shapes():

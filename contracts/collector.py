@@ -1,8 +1,9 @@
-"""Python's cycle collector, told what the loop's memory looks like.
+"""Python's cycle collector, told what the memory of a long-lived process looks like.
 
 Records live for one poll and make no cycles, yet a poll makes tens of thousands of them, and each
 some hundred would have the collector look through all objects, TensorFlow's millions among
-them: a third of the time that the forecaster's process spent on reading and counting.
+them: a third of the time that the forecaster's process spent on reading and counting. The HTTP
+service, asked 200 times a second, stood still for some 80 ms every ten seconds.
 """
 
 import gc

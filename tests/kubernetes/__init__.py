@@ -1,0 +1,1 @@
+"""The manifests under kubernetes/, as kubectl builds them."""
