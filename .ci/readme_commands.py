@@ -83,9 +83,13 @@ def run_block(block: Block, environment: dict[str, str]) -> dict[str, str]:
 
 
 def start_block(block: Block, environment: dict[str, str]) -> Running:
-    """Start a block of one command in the background, and let it settle."""
+    """Start a block of one command in the background, and let it settle.
+
+    A reader's `&` is left out: the command itself must be ours to end.
+    """
+    command = block.script.strip().removesuffix("&")
     process = subprocess.Popen(  # noqa: S603 (our own pages)
-        ["/bin/bash", "-c", f"exec {block.script}"], env=environment, stdin=subprocess.DEVNULL
+        ["/bin/bash", "-c", f"exec {command}"], env=environment, stdin=subprocess.DEVNULL
     )
     time.sleep(SETTLE_SECONDS)
     return Running(block, process)
