@@ -54,13 +54,6 @@ class ConnectionSettings(BaseSettings):
         default=None, description="Client certificate (PEM) for Kafka."
     )
     kafka_key_file: Path | None = Field(default=None, description="Client key (PEM) for Kafka.")
-    group_instance_id: Annotated[
-        str | None, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}$")
-    ] = Field(
-        default=None,
-        description="A consumer's own name in the group: back within session_timeout_seconds, it "
-        "gets its partitions back and nobody else's move. Unset: it leaves when it ends.",
-    )
     redis_url: SecretStr = Field(
         default=SecretStr("redis://localhost:6379/0"),
         description="Redis: redis://, rediss:// (TLS), unix://, redis+sentinel://, redis+cluster://.",

@@ -94,6 +94,13 @@ class Settings(ConnectionSettings):
         le=1,
         description="Pause when more of the last 10,000 records are dead letters; 1 never does.",
     )
+    group_instance_id: Annotated[
+        str | None, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}$")
+    ] = Field(
+        default=None,
+        description="A consumer's own name in the group: back within session_timeout_seconds, it "
+        "gets its partitions back and nobody else's move. Unset: it leaves when it ends.",
+    )
     session_timeout_seconds: float = Field(
         default=10.0, ge=1, description="A consumer silent for so long is given up."
     )
