@@ -11,10 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contracts.buckets import DAY_SECONDS
 from contracts.clock import to_ms
-from contracts.redis_url import parse_redis_url
-
-ENVIRONMENT_PREFIX: Final = "GENRECAST_"
-"""Every setting is also an environment variable: this prefix and the name in upper case."""
+from contracts.link_settings import LinkSettings
 
 LEAST_SHADOW_BUCKETS: Final = 200
 """Buckets that a comparison takes where a day has fewer: losses differ a lot by chance."""
@@ -22,59 +19,16 @@ LEAST_SHADOW_BUCKETS: Final = 200
 MOST_ALERT_BUCKETS: Final = 16
 """Most buckets that an alert looks back over: a bit of each is in the journal."""
 
-_BROKER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+):(?P<port>[0-9]{1,5})")
-
 _HTTP_URL: Final = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
 
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
 
-class Settings(BaseSettings):
+class Settings(LinkSettings):
     """Everything that a deployment can set; the defaults suit a local stack."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=ENVIRONMENT_PREFIX,
-        env_file=".env",
-        extra="ignore",
-        frozen=True,
-        protected_namespaces=(),
-        hide_input_in_errors=True,
-        env_ignore_empty=True,
-    )
 
     app: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = Field(
         default="default", description="Name of the deployment: Redis keys, consumer group."
-    )
-    kafka_bootstrap: Annotated[str, Field(min_length=1)] = Field(
-        default="localhost:9092", description="Kafka brokers, host:port, comma-separated."
-    )
-    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        default="PLAINTEXT", description="How to talk to Kafka."
-    )
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        default="PLAIN", description="SASL mechanism, with a SASL protocol."
-    )
-    kafka_username: str | None = Field(default=None, description="SASL user name.")
-    kafka_password: SecretStr | None = Field(default=None, description="SASL password.")
-    kafka_password_file: Path | None = Field(
-        default=None, description="File that holds the SASL password."
-    )
-    kafka_ca_file: Path | None = Field(
-        default=None, description="CA certificates (PEM) to trust for Kafka."
-    )
-    kafka_certificate_file: Path | None = Field(
-        default=None, description="Client certificate (PEM) for Kafka."
-    )
-    kafka_key_file: Path | None = Field(default=None, description="Client key (PEM) for Kafka.")
-    redis_url: SecretStr = Field(
-        default=SecretStr("redis://localhost:6379/0"),
-        description="Redis: redis://, rediss:// (TLS), unix://, redis+sentinel://, redis+cluster://.",
-    )
-    redis_password_file: Path | None = Field(
-        default=None, description="File that holds the Redis password."
-    )
-    redis_ca_file: Path | None = Field(
-        default=None, description="CA certificates (PEM) to trust for Redis."
     )
 
     topic_clicks: TopicName = Field(default="clicks", description="Topic of click events.")
@@ -252,6 +206,9 @@ class Settings(BaseSettings):
         description="OpenTelemetry collector (OTLP over HTTP, such as http://collector:4318) that "
         "gets traces; OTEL_EXPORTER_OTLP_ENDPOINT when unset, none without either.",
     )
+    traces_url_file: Path | None = Field(
+        default=None, description="File that holds traces_url, where that has a password."
+    )
     traces_batch_ratio: float = Field(
         default=0.01, ge=0, le=1, description="Share of applied batches that are traced."
     )
@@ -284,15 +241,6 @@ class Settings(BaseSettings):
     def _holidays_are_moments(cls, begins: tuple[datetime, ...]) -> tuple[datetime, ...]:
         return tuple(b.replace(tzinfo=UTC) if b.tzinfo is None else b for b in begins)
 
-    @field_validator("kafka_bootstrap")
-    @classmethod
-    def _brokers_are_hosts_with_ports(cls, brokers: str) -> str:
-        for broker in brokers.split(","):
-            found = _BROKER.fullmatch(broker)
-            if not found or not 0 < int(found["port"]) < 65_536:
-                raise ValueError("must be host:port, or several of them with commas between")
-        return brokers
-
     @field_validator("bucket_seconds")
     @classmethod
     def _bucket_divides_a_day(cls, seconds: int) -> int:
@@ -300,17 +248,11 @@ class Settings(BaseSettings):
             raise ValueError(f"must divide a day ({DAY_SECONDS} s), such as 60, 300, 900 or 3600")
         return seconds
 
-    @field_validator("redis_url")
-    @classmethod
-    def _redis_is_found(cls, url: SecretStr) -> SecretStr:
-        parse_redis_url(url.get_secret_value())
-        return url
-
     @field_validator("traces_url")
     @classmethod
     def _collector_speaks_http(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not _HTTP_URL.fullmatch(url.get_secret_value()):
-            raise ValueError("must be http:// or https:// and a host: http://collector:4318")
+        if url is not None:
+            check_collector_url(url.get_secret_value())
         return url
 
     @model_validator(mode="after")
@@ -405,3 +347,14 @@ class OpenTelemetrySettings(BaseSettings):
     def endpoint(self) -> str:
         """Where traces are to go; empty for nowhere."""
         return self.exporter_otlp_traces_endpoint or self.exporter_otlp_endpoint
+
+
+def check_collector_url(url: str) -> str:
+    """Return the URL of a collector.
+
+    Raises:
+        ValueError: It is none; the URL is not repeated, it may hold a password.
+    """
+    if not _HTTP_URL.fullmatch(url):
+        raise ValueError("must be http:// or https:// and a host: http://collector:4318")
+    return url

@@ -151,7 +151,7 @@ def _end_offsets(settings: Settings) -> tuple[dict[int, int], str | None]:
     topic = settings.topic_clicks
     try:
         with (
-            translated("asking Kafka for the log's ends"),
+            translated("asking Kafka for the log's ends", "Describe", topic),
             KafkaConsumer(
                 **client_options(settings),
                 client_id=f"genrecast-{settings.app}-status",
@@ -163,7 +163,7 @@ def _end_offsets(settings: Settings) -> tuple[dict[int, int], str | None]:
         ):
             numbers = consumer.partitions_for_topic(topic)
             if not numbers:
-                return {}, f"topic {topic} is missing"
+                return {}, f"topic {topic} is missing, or hidden from our user"
             partitions = [TopicPartition(topic, number) for number in numbers]
             ends = consumer.end_offsets(partitions, timeout_ms=TIMEOUT_MS)
     except (FeedUnavailableError, FeedRefusedError) as error:

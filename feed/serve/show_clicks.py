@@ -78,10 +78,10 @@ class ClicksTail:
                 allow_auto_create_topics=False,
             )
         try:
-            with translated(f"reading topic {topic}"):
+            with translated(f"reading topic {topic}", "Read", topic):
                 numbers = self._consumer.partitions_for_topic(topic)
                 if not numbers:
-                    raise FeedUnavailableError(f"topic {topic} is missing")
+                    raise FeedUnavailableError(f"topic {topic} is missing, or hidden from our user")
                 self._partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
                 self._consumer.assign(self._partitions)
                 begins = self._consumer.beginning_offsets(
@@ -96,7 +96,7 @@ class ClicksTail:
 
     def look(self) -> Look:
         """Return what came since the last look."""
-        with translated("reading clicks"):
+        with translated("reading clicks", "Read"):
             records: list[Any] = []
             skipped = self._skip()
             while len(records) < self._most:
