@@ -1,7 +1,8 @@
-"""Connection options for any kafka-python client, from the settings; imports no client."""
+"""Connection options for any kafka-python client, from the settings."""
 
 from typing import Any, Final
 
+from contracts.kafka_last_words import hear_last_words
 from contracts.options import ConfigurationError
 from contracts.secret_files import secret_of
 from contracts.settings import Settings
@@ -33,6 +34,7 @@ def client_options(settings: Settings) -> dict[str, Any]:
                 "GENRECAST_KAFKA_SECURITY_PROTOCOL asks for SASL: set GENRECAST_KAFKA_USERNAME and "
                 "GENRECAST_KAFKA_PASSWORD (or GENRECAST_KAFKA_PASSWORD_FILE)"
             )
+        hear_last_words()
         options |= {
             "sasl_mechanism": settings.kafka_sasl_mechanism,
             "sasl_plain_username": settings.kafka_username,
