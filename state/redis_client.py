@@ -55,7 +55,7 @@ _UNAVAILABLE: Final = (
 )
 
 _DENIED: Final = re.compile(r"NOPERM|ACL failure in script|The user executing the script can't")
-"""How Redis says that a right is missing; in scripts each release says it in another way."""
+"""How Redis says inside a script that a right is missing: each release in another way."""
 
 Opened = tuple[Any, list[Callable[[], object]]]
 """A client, and what closes it."""
@@ -247,7 +247,7 @@ def _translate(error: Exception, address: RedisAddress) -> StoreError:
         told = refused_link(str(cause), REDIS)
         if told is not None:
             return StoreLinkRefusedError(told)
-        if _DENIED.search(str(cause)):
+        if isinstance(cause, redis.exceptions.NoPermissionError) or _DENIED.search(str(cause)):
             return StoreRefusedError(
                 f"Redis denies our user a right ({_IN_SCRIPT.sub('', str(cause))}): give it what "
                 "`genrecast rights` lists"
