@@ -88,7 +88,7 @@ _TEXTS: Final = (
     ),
     (
         r"SaslAuthenticationFailedError|Invalid username or password|invalid username-password pair"
-        r"|WRONGPASS|invalid password",
+        r"|WRONGPASS|invalid password|auth:AuthenticationError",
         "{name} refuses the login, user or password are wrong: check {login}",
     ),
     (

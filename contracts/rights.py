@@ -39,7 +39,7 @@ READS: Final = (
 """Commands of the scripts that only look."""
 
 _SCRIPTS: Final = ("evalsha", "eval")
-_CLUSTER: Final = ("cluster|slots", "cluster|shards", "command")
+_CLUSTER: Final = ("cluster|slots", "command", "asking")
 """What the client asks a cluster for beside its own work."""
 
 _TOPICS: Final[dict[str, tuple[tuple[str, tuple[Operation, ...]], ...]]] = {

@@ -57,6 +57,10 @@ _UNAVAILABLE: Final = (
 _DENIED: Final = re.compile(r"NOPERM|ACL failure in script|The user executing the script can't")
 """How Redis says inside a script that a right is missing: each release in another way."""
 
+_TLS_OPTIONS: Final = {
+    "ca": "ssl_ca_certs", "certificate": "ssl_certfile", "key": "ssl_keyfile",
+}  # fmt: skip
+
 Opened = tuple[Any, list[Callable[[], object]]]
 """A client, and what closes it."""
 
@@ -120,9 +124,9 @@ class RedisClient:
                 # Files are read anew: a password may have been changed at both ends.
                 try:
                     self._address, open_ = _opener(self._settings)
+                    self._opened = open_()
                 except ConfigurationError as error:
                     raise StoreRefusedError(error.message) from error
-                self._opened = open_()
             return self._opened[0]
 
     @contextmanager
@@ -151,8 +155,6 @@ def _opener(settings: Settings) -> tuple[RedisAddress, Callable[[], Opened]]:
         return address, lambda: _open_sentinel(address, options, _sentinel_login(settings))
     if address.topology == "cluster":
         return address, lambda: _open_cluster(address, options)
-    if not address.is_tls:  # the client's URL says itself whether it is
-        options = {name: value for name, value in options.items() if not name.startswith("ssl")}
     return address, lambda: _open_server(url, options, _url_setting(settings))
 
 
@@ -181,11 +183,6 @@ def _options(settings: Settings, address: RedisAddress) -> dict[str, Any]:
         files = tls_files(settings, "redis")
         options |= {_TLS_OPTIONS[part]: path for part, path in files.items()}
     return options
-
-
-_TLS_OPTIONS: Final = {
-    "ca": "ssl_ca_certs", "certificate": "ssl_certfile", "key": "ssl_keyfile",
-}  # fmt: skip
 
 
 def _open_server(url: str, options: dict[str, Any], setting: str) -> Opened:

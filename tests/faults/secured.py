@@ -220,7 +220,7 @@ class SecuredRedis:
             ["redis-server", *words], executable=program, stdout=log, stderr=log
         )
         log.close()
-        self.admin = redis.Redis(host=HOST, port=plain)
+        self.admin: Any = redis.Redis(host=HOST, port=plain)
         deadline = time.monotonic() + 60
         while not self._answers():
             assert time.monotonic() < deadline, (directory / "redis.log").read_text()

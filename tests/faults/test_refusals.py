@@ -82,6 +82,10 @@ class Secured:
         }
 
 
+def settings_of(**options: object) -> Settings:
+    return Settings.model_validate(options)
+
+
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     directory = tmp_path_factory.mktemp("secured")
@@ -154,18 +158,18 @@ def test_kafka_refuses_a_link_and_the_setting_to_change_is_named(
         name: secured.certificates.ca.parent / value if name.endswith("file") else value
         for name, value in changes.items()
     }
-    settings = Settings(**secured.kafka("shop", listener, **files))
+    settings = settings_of(**secured.kafka("shop", listener, **files))
     assert re.search(told, refusal(lambda: Topics(settings)))
 
 
 def test_a_client_with_its_certificate_is_let_in(secured: Secured) -> None:
     pair = secured.certificates.pairs["good"]
-    settings = Settings(**secured.kafka("shop", "mutual", kafka_certificate_file=pair))
+    settings = settings_of(**secured.kafka("shop", "mutual", kafka_certificate_file=pair))
     topics = Topics(settings)
     topics.close()
     secured.redis.set_user("shop", redis_rules("consumer", settings, "server"))
     with secured.redis.showing("good", asks="yes"):
-        opened(Settings(**secured.redis_of("shop", redis_certificate_file=pair)))
+        opened(settings_of(**secured.redis_of("shop", redis_certificate_file=pair)))
 
 
 def opened(settings: Settings) -> None:
@@ -193,7 +197,7 @@ def test_redis_refuses_a_link_and_the_setting_to_change_is_named(
     files = {name: secured.certificates.ca.parent / value for name, value in changes.items()}
     secured.redis.set_user("shop", redis_rules("consumer", Settings(), "server"))
     with secured.redis.showing(shown, asks=asks):
-        settings = Settings(**secured.redis_of("shop", **files))
+        settings = settings_of(**secured.redis_of("shop", **files))
         assert re.search(told, refusal(lambda: opened(settings)))
 
 
@@ -363,9 +367,9 @@ def test_two_deployments_with_least_rights_count_exactly_and_do_not_touch_each_o
         for d in (one, other):
             d.finish()
             forecasts = d.forecasts()
-            report = reports[d.settings.app]
-            assert report["is_exact"], report
-            counted = {genre: n for genre, n in report["counted_per_genre"].items() if n}
+            truth = reports[d.settings.app]
+            assert truth["is_exact"], truth
+            counted = {genre: n for genre, n in truth["counted_per_genre"].items() if n}
             assert observed_per_genre(forecasts) == counted
             assert_each_bucket_once_in_order(forecasts, d.settings.bucket_ms)
             run_as(secured, d, "tools", "verify")
@@ -375,8 +379,8 @@ def test_two_deployments_with_least_rights_count_exactly_and_do_not_touch_each_o
         assert "s3cret" not in one.log_text() + other.log_text()
         stolen = {**secured.redis_of(f"{one.settings.app}-consumer"), "app": other.settings.app}
         with pytest.raises(StoreRefusedError, match="Redis denies our user"):
-            opened(Settings(**stolen, bucket_seconds=30))
+            opened(settings_of(**stolen, bucket_seconds=30))
         with pytest.raises(BrokerRefusedError, match=r"on topic"):
             Journal(
-                Settings(**{**other.options, **secured.kafka(f"{one.settings.app}-consumer")})
+                settings_of(**{**other.options, **secured.kafka(f"{one.settings.app}-consumer")})
             ).read_tail()

@@ -26,6 +26,10 @@ SECRET = "s3cret-of-the-shop"
 SASL = {"kafka_security_protocol": "SASL_SSL", "kafka_username": "shop"}
 
 
+def settings_of(**options: object) -> Settings:
+    return Settings.model_validate(options)
+
+
 @pytest.fixture
 def secret(tmp_path: Path) -> Path:
     file = tmp_path / "secret"
@@ -34,7 +38,7 @@ def secret(tmp_path: Path) -> Path:
 
 
 def test_a_file_holds_the_secret_and_its_last_newline_is_none_of_it(secret: Path) -> None:
-    options = client_options(Settings(**SASL, kafka_password_file=secret))
+    options = client_options(settings_of(**SASL, kafka_password_file=secret))
     assert options["sasl_plain_password"] == SECRET
 
 
@@ -64,7 +68,7 @@ def test_a_file_that_is_no_good_is_named_with_its_setting(
 ) -> None:
     make(secret)
     with pytest.raises(ConfigurationError, match=f"GENRECAST_{setting.upper()}: .*{told}"):
-        use(Settings(**SASL, **{setting: secret}))
+        use(settings_of(**SASL, **{setting: secret}))
 
 
 @pytest.mark.parametrize("name", ["kafka_password", "redis_sentinel_password", "traces_url"])
@@ -83,18 +87,18 @@ def test_a_secret_that_is_given_twice_is_refused(
 )
 def test_a_password_beside_one_in_the_url_is_refused(secret: Path, url: str) -> None:
     with pytest.raises(ConfigurationError, match="keep one") as caught:
-        RedisClient(Settings(redis_url=url, redis_password_file=secret))
+        RedisClient(settings_of(redis_url=url, redis_password_file=secret))
     assert "s3cret" not in str(caught.value)
 
 
 def test_a_url_in_a_file_is_refused_without_being_shown(secret: Path) -> None:
     with pytest.raises(ConfigurationError, match="GENRECAST_REDIS_URL_FILE: must begin") as caught:
-        RedisClient(Settings(redis_url_file=secret))
+        RedisClient(settings_of(redis_url_file=secret))
     assert SECRET not in str(caught.value)
 
 
 def test_a_password_that_changes_in_its_file_is_taken_up(secret: Path) -> None:
-    client = RedisClient(Settings(redis_url="redis://h:1", redis_password_file=secret))
+    client = RedisClient(settings_of(redis_url="redis://h:1", redis_password_file=secret))
     secret.write_text("another")
     client.close()
     assert client._client().connection_pool.connection_kwargs["password"] == "another"
@@ -134,7 +138,7 @@ def test_tls_files_are_held_against_each_other_before_anybody_connects(
         ({"certificate": certificate, "key": locked}, "KEY_FILE: .* is encrypted"),
     ):
         files = {f"{link}_{part}_file": path for part, path in changes.items()}
-        settings = Settings(redis_url="rediss://h:1", **files)
+        settings = settings_of(redis_url="rediss://h:1", **files)
         use = client_options if link == "kafka" else RedisClient
         with pytest.raises(ConfigurationError, match=f"GENRECAST_{link.upper()}_{told}"):
             use(settings)
