@@ -75,7 +75,7 @@ class SideTopics:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        with translated("writing late events and dead letters"):
+        with translated("writing late events and dead letters", "Write"):
             try:
                 yield
             except BaseException:

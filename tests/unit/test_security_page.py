@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from contracts.connection_settings import ENVIRONMENT_PREFIX
+from contracts.link_settings import ENVIRONMENT_PREFIX
 from feed.serve.settings import ServeSettings
 
 ROOT = Path(__file__).parents[2]
