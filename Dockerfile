@@ -1,5 +1,5 @@
 # genrecast in a slim image: two stages, no build tools, no root.
-ARG BASE_IMAGE=python:3.12-slim-bookworm
+ARG BASE_IMAGE=python:3.12.15-slim-bookworm@sha256:34386ef0cb081344d7ec1c103ba398e6e9f64e9ab3a1509accc92a4e24a07258
 
 FROM ${BASE_IMAGE} AS build
 ENV UV_PROJECT_ENVIRONMENT=/opt/genrecast \

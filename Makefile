@@ -19,7 +19,7 @@ export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench accuracy soak docs docs-serve install clean
+.PHONY: help demo test check format bench accuracy soak fuzz docs docs-serve release install clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,11 +30,12 @@ demo: $(ENVIRONMENT) ## Broker, simulator and live forecasts in the terminal (SE
 test: $(ENVIRONMENT) ## The whole suite, on real Kafka and Redis (ARGS= for pytest, WORKERS=)
 	@exec $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: $(ENVIRONMENT) ## Lint, format, types, imports between folders
+check: $(ENVIRONMENT) ## Lint, format, types, imports between folders, licences, vulnerabilities
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/audit.py
 
 format: $(ENVIRONMENT) ## Write the format and the fixes that are safe
 	$(BIN)/ruff check --fix
@@ -54,6 +55,12 @@ docs: $(ENVIRONMENT) ## The documentation as a site, in build/site; a broken lin
 
 docs-serve: $(ENVIRONMENT) ## The same on http://127.0.0.1:8000, made anew when a page changes
 	@exec $(BIN)/python -m docsite --serve
+
+fuzz: $(ENVIRONMENT) ## Hostile bytes into all that reads from outside (SECONDS=300, SEED=)
+	@exec $(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+release: $(ENVIRONMENT) ## Wheel, SBOM, image and checksums out of a tagged commit (ARGS=--no-image)
+	@exec $(BIN)/python .ci/release.py $(ARGS)
 
 install: $(ENVIRONMENT) ## Only the environment, .venv
 

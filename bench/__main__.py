@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table as Shown
 
 from bench import compare as comparing
+from bench import sizing
 from bench.drawing import write_plots
 from bench.lab import SIZE_OF_HOUR, BenchError, Lab, services
 from bench.machine import describe_machine
@@ -148,6 +149,7 @@ def write_all(results: Results, console: Console) -> None:
     write_results(results, RESULTS)
     write_pages(results)
     plots = write_plots(results)
+    sizing.write()
     console.print(f"wrote {RESULTS}, RESULTS.md, {len(plots)} plots", highlight=False)
 
 

@@ -1,6 +1,7 @@
 """Step: one incremental LSTM step against recomputing the window.
 
     python -m bench.step --genres 20 --window 288
+    python -m bench.step --live --keep --genres 1000 --genres 10000 --genres 100000
 
 Three ways to forecast when a bucket closes: advance the stored state by one step (what the
 consumer does; features, arrays in and out included), run the whole window through a
@@ -11,6 +12,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,13 +20,15 @@ import click
 import numpy as np
 
 from bench.lab import Lab
+from bench.machine import describe_machine
+from bench.page import FOLDER
 from bench.results import Cell, Part, Plot, Ratio, Table
 from contracts.measures import MEASURE_COUNT
 from contracts.settings import Settings
 from model.forecaster import grow_state
 from model.lstm_core import LstmCore
 from model.network_forecaster import NetworkForecaster
-from model.registry import load_forecaster
+from model.registry import load_forecaster, load_live_forecaster
 from model.window import Window
 
 HOW: Final = (
@@ -40,6 +44,12 @@ WINDOW_BUCKETS: Final = 288
 
 WANTED: Final = {20: 40.0, 2_000: 300.0}
 """Genres, and how many times cheaper than the window a step must be."""
+
+LIVE_RESULTS: Final = FOLDER / "step_live.json"
+"""Figures of the last `--live --keep`."""
+
+LIVE_BUCKETS: Final = 16
+"""Of the window of `--live`: a step's work does not depend on it, its memory does."""
 
 WAYS: Final = ("step", "window", "predict")
 
@@ -100,6 +110,23 @@ def compare(
     return {name: statistics.median(one[name] for one in rounds) for name in ways}
 
 
+def live_step(genre_count: int, repeats: int) -> dict[str, float]:
+    """Return wall and CPU milliseconds of one step as it runs live: calibrated, scored."""
+    settings = Settings(bucket_seconds=BUCKET_SECONDS, horizon=12)
+    forecaster, _ = load_live_forecaster(settings)
+    window = filled_window(genre_count, LIVE_BUCKETS)
+    state = grow_state(forecaster, forecaster.initial_state(0), genre_count)
+    state, _ = forecaster.advance(state, window)
+    taken = []
+    for _ in range(repeats):
+        cpu = time.process_time()
+        wall = milliseconds(lambda: forecaster.advance(state, window))
+        taken.append((wall, 1000 * (time.process_time() - cpu)))
+    walls, cpus = zip(*taken, strict=True)
+    state_mb = state.nbytes / 1e6
+    return {"wall": statistics.median(walls), "cpu": statistics.median(cpus), "state_mb": state_mb}
+
+
 def measure(lab: Lab) -> Part:
     """Measure in a process of its own: TensorFlow's memory is not ours."""
     sizes = lab.pick((1, 20, 200, 2_000), (20,))
@@ -131,9 +158,28 @@ def measure(lab: Lab) -> Part:
 @click.option("--genres", type=int, multiple=True, default=(1, 20, 200), show_default=True)
 @click.option("--window", type=int, default=WINDOW_BUCKETS, show_default=True, help="Buckets.")
 @click.option("--repeats", type=int, default=7, show_default=True)
+@click.option("--live", is_flag=True, help="Only the step, as consumers run it, many genres too.")
+@click.option("--keep", is_flag=True, help="With --live: store the figures for the sizing page.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write milliseconds as JSON.")
-def main(genres: tuple[int, ...], window: int, repeats: int, out: Path | None) -> None:
+def main(
+    *,
+    genres: tuple[int, ...],
+    window: int,
+    repeats: int,
+    live: bool,
+    keep: bool,
+    out: Path | None,
+) -> None:
     """Print the milliseconds of one step, of the window and of predict()."""
+    if live:
+        measured = {size: live_step(size, repeats) for size in genres}
+        for size, each in measured.items():
+            print(f"{size:>7} genres", *(f"{name} {n:,.1f}" for name, n in each.items()), sep="   ")
+        if keep:
+            taken_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+            kept = {"taken_at": taken_at, "machine": describe_machine(), "genres": measured}
+            LIVE_RESULTS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        return
     settings = Settings(bucket_seconds=BUCKET_SECONDS, horizon=12)
     forecaster, reason = load_forecaster(settings)
     if not isinstance(forecaster, NetworkForecaster):

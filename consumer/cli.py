@@ -100,11 +100,13 @@ def close(settings: Settings) -> None:
       genrecast close --bucket-seconds 3600
     """  # noqa: D301 (click reads the control character)
     from state.redis_store import RedisStore
-    from state.store import StoreError
+    from state.store import StoreError, StoreLinkRefusedError
 
     store = RedisStore.connect(settings)
     try:
         count = store.finish()
+    except StoreLinkRefusedError as error:
+        raise ConfigurationError(str(error)) from error
     except StoreError as error:
         click.echo(f"genrecast close: {error}", err=True)
         sys.exit(EXIT_FAILED)

@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from contracts.kafka_log import quiet_kafka_log
+from contracts.options import ConfigurationError
 
 EXIT_FAILED: Final = 1
 """Exit status when something differs or can't be had."""
@@ -38,12 +39,19 @@ def progress_bars() -> Iterator[Progress]:
 @contextmanager
 def one_message(command: str) -> Iterator[None]:
     """End with one clear line when a service can't be had."""
-    from consumer.errors import BrokerRefusedError, BrokerUnavailableError, InvariantError
-    from state.store import StoreError
+    from consumer.errors import (
+        BrokerLinkRefusedError,
+        BrokerRefusedError,
+        BrokerUnavailableError,
+        InvariantError,
+    )
+    from state.store import StoreError, StoreLinkRefusedError
 
     quiet_kafka_log()
     try:
         yield
+    except (BrokerLinkRefusedError, StoreLinkRefusedError) as error:
+        raise ConfigurationError(str(error)) from error
     except (BrokerRefusedError, BrokerUnavailableError, InvariantError, StoreError) as error:
         click.echo(f"genrecast {command}: {error}", err=True)
         sys.exit(EXIT_FAILED)

@@ -13,6 +13,10 @@ class BrokerRefusedError(Exception):
     """Kafka refuses us a topic, a group or a transaction: say which right is missing."""
 
 
+class BrokerLinkRefusedError(BrokerRefusedError):
+    """Login or certificate are refused: other settings are needed, waiting alone is in vain."""
+
+
 class DeadLetterRatioError(Exception):
     """Too many records are no events: pause, positions unchanged, until the producer is mended.
 

@@ -2,10 +2,13 @@
 
 import json
 import logging
+import socket
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -15,6 +18,13 @@ log = logging.getLogger(__name__)
 
 REPEAT_SECONDS: Final = 60.0
 """How often the same trouble is logged again, seconds."""
+
+
+MOST_CONNECTIONS: Final = 32
+"""Connections at once; probes and scrapers need a few."""
+
+CONNECTION_SECONDS: Final = 10.0
+"""How long a connection may last, seconds."""
 
 
 class Readiness:
@@ -55,7 +65,46 @@ class Readiness:
             return dict(self._reasons)
 
 
-def serve_health(readiness: Readiness, port: int) -> ThreadingHTTPServer:
+class HealthServer(ThreadingHTTPServer):
+    """A server of short answers: bounded connections, each bounded in time."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
+        self._begun_at: dict[socket.socket, float] = {}
+        self._open = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        super().__init__(("", port), handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Answer on a thread of its own; hang up when there are too many."""
+        if not self._open.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        self._begun_at[request] = time.monotonic()
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Answer, then make room."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._begun_at.pop(request, None)
+            self._open.release()
+
+    def service_actions(self) -> None:
+        """Hang up on who sends a request, or takes its answer, byte by byte."""
+        now = time.monotonic()
+        for request, begun_at in list(self._begun_at.items()):
+            if now - begun_at > CONNECTION_SECONDS:
+                with suppress(OSError):
+                    request.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Keep what a peer provokes out of the log that people read."""
+        log.debug("health: a connection failed", exc_info=True)
+
+
+def serve_health(readiness: Readiness, port: int) -> HealthServer:
     """Answer GET /healthz (alive), /readyz (200, or 503 with reasons) and /metrics on a port."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -82,7 +131,6 @@ def serve_health(readiness: Readiness, port: int) -> ThreadingHTTPServer:
         def log_message(self, format: str, *args: object) -> None:
             log.debug("health: " + format, *args)
 
-    server = ThreadingHTTPServer(("", port), Handler)
-    server.daemon_threads = True
+    server = HealthServer(port, Handler)
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     return server

@@ -15,6 +15,7 @@ from consumer.broker.source import ClickSource, OffsetGapError
 from consumer.broker.topics import Topics
 from consumer.closing import PARTITION_COUNT_AGE_SECONDS, Closer
 from consumer.errors import (
+    BrokerLinkRefusedError,
     BrokerRefusedError,
     BrokerUnavailableError,
     DeadLetterRatioError,
@@ -29,6 +30,7 @@ from consumer.ports import Source
 from consumer.tasting import Tasting
 from consumer.tracing import UNTRACED, Traces
 from contracts.collector import settle_collector
+from contracts.options import ConfigurationError
 from contracts.settings import Settings
 from model.artifact import ModelRefusedError
 from model.forecaster import Forecaster
@@ -40,6 +42,7 @@ from state.store import (
     DeploymentAbsentError,
     DeploymentMismatchError,
     Store,
+    StoreLinkRefusedError,
     StoreRefusedError,
     StoreUnavailableError,
 )
@@ -168,11 +171,18 @@ class Service:
             raise self._fatal[0]
 
     def _persist(self, part: str, attempt: Callable[[], T]) -> T | None:
-        """Try until it works; None when told to stop before."""
+        """Try until it works; None when told to stop before.
+
+        Raises:
+            ConfigurationError: Login or certificate are refused. Later on, when the link was
+                there before, that is waited for: somebody is changing them at both ends.
+        """
         backoff = Backoff(self.stop)
         while not self.stop.is_set():
             try:
                 result = attempt()
+            except (BrokerLinkRefusedError, StoreLinkRefusedError) as error:
+                raise ConfigurationError(str(error)) from error
             except TRANSIENT as error:
                 self.readiness.trouble(part, str(error))
                 backoff.pause()

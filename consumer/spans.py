@@ -16,7 +16,9 @@ from opentelemetry.trace import Status, StatusCode, set_span_in_context
 from consumer.stages import Stages
 from consumer.tracing import Attributes
 from contracts.clock import wall_clock_ns
-from contracts.settings import Settings
+from contracts.options import ConfigurationError
+from contracts.secret_files import secret_of
+from contracts.settings import Settings, check_collector_url
 from state.store import Batch
 
 log = logging.getLogger(__name__)
@@ -56,9 +58,12 @@ class Spans:
     @classmethod
     def to_collector(cls, settings: Settings) -> Self:
         """Send to the collector of `traces_url`, or of OpenTelemetry's own variables."""
-        endpoint = None
-        if settings.traces_url is not None:
-            endpoint = f"{settings.traces_url.get_secret_value().rstrip('/')}/{TRACES_PATH}"
+        endpoint, url = None, secret_of(settings, "traces_url")
+        if url is not None:
+            try:
+                endpoint = f"{check_collector_url(url).rstrip('/')}/{TRACES_PATH}"
+            except ValueError as error:
+                raise ConfigurationError(f"GENRECAST_TRACES_URL_FILE: {error}") from None
         exporter_log = logging.getLogger(OTLPSpanExporter.__module__)
         exporter_log.setLevel(logging.ERROR)  # its warnings tell of each attempt
         if not any(isinstance(told, _Seldom) for told in exporter_log.filters):

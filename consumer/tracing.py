@@ -76,19 +76,21 @@ def open_traces(settings: Settings) -> Traces:
     """Return where spans go: to the collector that our setting names, or OpenTelemetry's own.
 
     Raises:
-        ConfigurationError: Our own setting asks for traces and the extra is not installed.
+        ConfigurationError: Our own setting asks for traces and the extra is not installed, or its
+            file holds no URL.
     """
     try:
         given = OpenTelemetrySettings()
     except ValidationError:
         log.warning("OTEL_SDK_DISABLED is neither true nor false: no traces")
         return UNTRACED
-    if given.sdk_disabled or not (settings.traces_url or given.endpoint):
+    is_ours = bool(settings.traces_url or settings.traces_url_file)
+    if given.sdk_disabled or not (is_ours or given.endpoint):
         return UNTRACED
     try:
         from consumer.spans import Spans
     except ImportError as error:
-        if settings.traces_url:
+        if is_ours:
             raise ConfigurationError(f"GENRECAST_TRACES_URL: {MISSING}") from error
         log.warning("OTEL_EXPORTER_OTLP_ENDPOINT is set, but %s", MISSING)
         return UNTRACED

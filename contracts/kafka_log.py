@@ -4,6 +4,8 @@ import logging
 import re
 from typing import Final
 
+from contracts.refusals import KAFKA, refused_link
+
 _REASON: Final = re.compile(r"Bootstrap connection to \S+ failed: (?P<reason>.*?)( \(backoff .*)?")
 
 _HINTS: Final = {
@@ -21,6 +23,8 @@ def _worth(reason: str) -> int:
     """Return how much a reason tells: the best of several attempts is passed on."""
     if not reason:
         return -1
+    if refused_link(reason, KAFKA):
+        return len(_WORTH) + 1
     return next((rank for rank, part in enumerate(_WORTH) if part in reason), len(_WORTH))
 
 
@@ -42,8 +46,10 @@ class _BestReason(logging.Handler):
 
 _KEPT: Final = _BestReason()
 
-MOST_CHARACTERS: Final = 160
-"""Longest text of a refusal that is passed on, characters: some quote the whole request."""
+_OF_LINKS: Final = frozenset(
+    {"KafkaConnectionError", "SaslAuthenticationFailedError", "UnsupportedSaslMechanismError"}
+)
+"""Names of the client's errors that tell of the link itself, beside the bootstrap's."""
 
 
 def quiet_kafka_log() -> None:
@@ -65,7 +71,12 @@ def explain(error: BaseException) -> str:
     return " ".join([f"{told}: {reason}", *(f"({hint})" for hint in hints)])
 
 
-def explain_refusal(error: BaseException) -> str:
-    """Return in words what Kafka refuses us."""
-    told, name = str(error), type(error).__name__
-    return told if name in told and len(told) <= MOST_CHARACTERS else name
+def explain_link_refusal(error: BaseException) -> str | None:
+    """Return in words why Kafka takes no link of ours, None where it may take one later."""
+    if "bootstrap" in str(error):
+        told = refused_link(_KEPT.reason, KAFKA)
+        if told is not None:
+            _KEPT.reason = ""
+        return told
+    name = type(error).__name__
+    return refused_link(f"{name}: {error}", KAFKA) if name in _OF_LINKS else None

@@ -7,10 +7,10 @@ from typing import Any, Final, TypeVar
 import click
 from pydantic import SecretStr, ValidationError
 
-from contracts.connection_settings import ENVIRONMENT_PREFIX
+from contracts.link_settings import ENVIRONMENT_PREFIX
 from contracts.settings import Settings
 
-SECRET_SETTINGS: Final = frozenset({"kafka_password", "serve_token"})
+SECRET_SETTINGS: Final = frozenset({"kafka_password", "redis_sentinel_password", "serve_token"})
 """Settings that are no options: a command line can be read by others on the machine."""
 
 KAFKA_CONNECTION: Final = (
@@ -25,7 +25,16 @@ KAFKA_CONNECTION: Final = (
 )
 """Settings that anybody who talks to Kafka takes."""
 
-REDIS_CONNECTION: Final = ("redis_url", "redis_password_file", "redis_ca_file")
+REDIS_CONNECTION: Final = (
+    "redis_url",
+    "redis_url_file",
+    "redis_password_file",
+    "redis_ca_file",
+    "redis_certificate_file",
+    "redis_key_file",
+    "redis_sentinel_username",
+    "redis_sentinel_password_file",
+)
 """Settings that anybody who talks to Redis takes."""
 
 EXIT_CONFIGURATION: Final = 2

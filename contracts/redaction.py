@@ -26,7 +26,7 @@ _NAMED: Final = re.compile(
 )
 """A value beside a secret's name, as clients print their options."""
 
-_SECRET_FILE: Final = re.compile(r"(password|token)_file$")
+_SECRET_FILE: Final = re.compile(r"(password|token|url)_file$")
 """Settings that name a file with a secret in it."""
 
 
@@ -60,9 +60,11 @@ def _secrets(settings: Settings) -> Iterator[str]:
     for name, value in settings:
         if isinstance(value, SecretStr):
             text = value.get_secret_value()
-            yield from _passwords_of(text) if "://" in text else (text,)
         elif isinstance(value, Path) and _SECRET_FILE.search(name):
-            yield _text_of(value)
+            text = _text_of(value)
+        else:
+            continue
+        yield from _passwords_of(text) if "://" in text else (text,)
 
 
 def _passwords_of(url: str) -> Iterator[str]:

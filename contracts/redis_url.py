@@ -16,6 +16,8 @@ _SEVERAL: Final = re.compile(
     r"(?:/(?P<service>[^/?#]*)(?:/(?P<database>[0-9]{1,4}))?)?"
 )
 
+_PASSWORD: Final = re.compile(r"://[^/?#]*:[^/?#]*@|[?&]password=")
+
 _HOST: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+):(?P<port>[0-9]{1,5})")
 
 SCHEMES_ALLOWED: Final = (
@@ -70,6 +72,11 @@ def parse_redis_url(url: str) -> RedisAddress:
     if topology == "cluster":
         return _parse_several(url, "cluster", is_tls=is_tls)
     return RedisAddress("server", is_tls)
+
+
+def has_password(url: str) -> bool:
+    """Say whether a `redis_url` has a password in it, whatever its form."""
+    return _PASSWORD.search(url) is not None
 
 
 def _parse_several(

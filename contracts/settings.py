@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contracts.buckets import DAY_SECONDS
 from contracts.clock import to_ms
-from contracts.connection_settings import ConnectionSettings
+from contracts.name_settings import NameSettings
 
 LEAST_SHADOW_BUCKETS: Final = 200
 """Buckets that a comparison takes where a day has fewer: losses differ a lot by chance."""
@@ -22,7 +22,7 @@ MOST_ALERT_BUCKETS: Final = 16
 _HTTP_URL: Final = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
 
 
-class Settings(ConnectionSettings):
+class Settings(NameSettings):
     """Everything that a deployment can set; the defaults suit a local stack."""
 
     bucket_seconds: int = Field(
@@ -93,6 +93,13 @@ class Settings(ConnectionSettings):
         ge=0,
         le=1,
         description="Pause when more of the last 10,000 records are dead letters; 1 never does.",
+    )
+    group_instance_id: Annotated[
+        str | None, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}$")
+    ] = Field(
+        default=None,
+        description="A consumer's own name in the group: back within session_timeout_seconds, it "
+        "gets its partitions back and nobody else's move. Unset: it leaves when it ends.",
     )
     session_timeout_seconds: float = Field(
         default=10.0, ge=1, description="A consumer silent for so long is given up."
@@ -178,6 +185,9 @@ class Settings(ConnectionSettings):
         description="OpenTelemetry collector (OTLP over HTTP, such as http://collector:4318) that "
         "gets traces; OTEL_EXPORTER_OTLP_ENDPOINT when unset, none without either.",
     )
+    traces_url_file: Path | None = Field(
+        default=None, description="File that holds traces_url, where that has a password."
+    )
     traces_batch_ratio: float = Field(
         default=0.01, ge=0, le=1, description="Share of applied batches that are traced."
     )
@@ -220,8 +230,8 @@ class Settings(ConnectionSettings):
     @field_validator("traces_url")
     @classmethod
     def _collector_speaks_http(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not _HTTP_URL.fullmatch(url.get_secret_value()):
-            raise ValueError("must be http:// or https:// and a host: http://collector:4318")
+        if url is not None:
+            check_collector_url(url.get_secret_value())
         return url
 
     @model_validator(mode="after")
@@ -300,3 +310,14 @@ class OpenTelemetrySettings(BaseSettings):
     def endpoint(self) -> str:
         """Where traces are to go; empty for nowhere."""
         return self.exporter_otlp_traces_endpoint or self.exporter_otlp_endpoint
+
+
+def check_collector_url(url: str) -> str:
+    """Return the URL of a collector.
+
+    Raises:
+        ValueError: It is none; the URL is not repeated, it may hold a password.
+    """
+    if not _HTTP_URL.fullmatch(url):
+        raise ValueError("must be http:// or https:// and a host: http://collector:4318")
+    return url

@@ -83,7 +83,7 @@ def read_thresholds(
         first = error.errors(include_url=False)[0]
         where = ".".join(str(p + 1) if isinstance(p, int) else p for p in first["loc"])
         raise ValueError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is no TOML: {error}") from None
     for one in found:
         if one.of != MEAN and one.of not in quantiles:

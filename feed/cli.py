@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from contracts.kafka_log import quiet_kafka_log
-from contracts.options import KAFKA_CONNECTION, REDIS_CONNECTION, with_settings
+from contracts.options import (
+    KAFKA_CONNECTION,
+    REDIS_CONNECTION,
+    ConfigurationError,
+    with_settings,
+)
 from contracts.settings import Settings
 
 if TYPE_CHECKING:
@@ -100,7 +105,7 @@ def _open(settings: Settings, **options: Any) -> "ForecastFeed":  # noqa: ANN401
 
 
 def _follow(opened: "Callable[[], ForecastFeed]", until_idle: float | None) -> None:
-    from feed.errors import FeedRefusedError, FeedUnavailableError
+    from feed.errors import FeedLinkRefusedError, FeedRefusedError, FeedUnavailableError
 
     tell = _Complaint(time.monotonic)
     reader: ForecastFeed | None = None
@@ -120,6 +125,8 @@ def _follow(opened: "Callable[[], ForecastFeed]", until_idle: float | None) -> N
                 if is_idle and reader.is_at_end():
                     return
             except (FeedUnavailableError, FeedRefusedError) as error:
+                if reader is None and isinstance(error, FeedLinkRefusedError):
+                    raise ConfigurationError(str(error)) from error
                 tell(f"{error}; trying again")
                 time.sleep(RETRY_SECONDS)
             else:
@@ -166,11 +173,13 @@ def status(settings: Settings, *, as_json: bool) -> None:
       genrecast status --json | jq .totals
     """  # noqa: D301 (click reads the control character)
     from feed.status import read_status
-    from state.store import StoreError
+    from state.store import StoreError, StoreLinkRefusedError
 
     _quiet_client()
     try:
         found = read_status(settings)
+    except StoreLinkRefusedError as error:
+        raise ConfigurationError(str(error)) from error
     except StoreError as error:
         click.echo(f"genrecast status: {error}", err=True)
         sys.exit(EXIT_FAILED)

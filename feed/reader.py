@@ -49,16 +49,17 @@ class TopicReader:
             raise
 
     def _find_partitions(self, topic: str) -> frozenset[TopicPartition]:
-        with translated(f"asking for topic {topic}"):
+        with translated(f"asking for topic {topic}", "Describe", topic):
             found = partitions_of(self._consumer, topic)
         if not found:
             raise FeedUnavailableError(
-                f"topic {topic} is missing: the first consumer makes it (genrecast consume)"
+                f"topic {topic} is missing, or hidden from our user: the first consumer makes it "
+                "(genrecast consume)"
             )
         return frozenset(found)
 
     def _assign(self) -> None:
-        with translated(f"reading topic {self._topic}"):
+        with translated(f"reading topic {self._topic}", "Read", self._topic):
             self._consumer.assign([self.journal, *self.forecasts])
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
@@ -81,7 +82,7 @@ class TopicReader:
         return {tp: entry and entry.offset for tp, entry in found.items()}
 
     def _ask(self, question: Any, of: object) -> dict[Any, Any]:  # noqa: ANN401 (the client's)
-        with translated(f"reading topic {self._topic}"):
+        with translated(f"reading topic {self._topic}", "Read", self._topic):
             answer: dict[Any, Any] = question(of, timeout_ms=REQUEST_TIMEOUT_MS)
         return answer
 
@@ -101,7 +102,7 @@ class TopicReader:
             FeedRefusedError: Kafka refuses us.
         """
         self._check()
-        with translated(f"reading topic {self._topic}"):
+        with translated(f"reading topic {self._topic}", "Read", self._topic):
             polled = self._consumer.poll(timeout_ms=timeout_ms)
         return [record for records in polled.values() for record in records]
 

@@ -153,7 +153,7 @@ def _end_offsets(settings: Settings) -> tuple[dict[int, int], str | None]:
     topic = settings.topic_clicks
     try:
         with (
-            translated("asking Kafka for the log's ends"),
+            translated("asking Kafka for the log's ends", "Describe", topic),
             # The end of what is there, committed or not: that is what there is to read.
             open_consumer(
                 settings,
@@ -164,7 +164,7 @@ def _end_offsets(settings: Settings) -> tuple[dict[int, int], str | None]:
         ):
             partitions = partitions_of(consumer, topic)
             if not partitions:
-                return {}, f"topic {topic} is missing"
+                return {}, f"topic {topic} is missing, or hidden from our user"
             ends = consumer.end_offsets(partitions, timeout_ms=TIMEOUT_MS)
     except (FeedUnavailableError, FeedRefusedError) as error:
         return {}, str(error)

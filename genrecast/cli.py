@@ -27,6 +27,8 @@ COMMANDS: Final = {
     "rebuild": ("consumer.repair_cli", "rebuild", "Make the state in Redis anew from the journal."),
     "forget": ("consumer.repair_cli", "forget", "Erase what is known of a user's taste."),
     "dead-letters": ("consumer.dead_letters.cli", "dead_letters", "List, show, send again."),
+    "size": ("genrecast.sizing_cli", "size", "Cores, Redis and Kafka that a demand takes."),
+    "rights": ("genrecast.rights_cli", "rights", "Commands that give a role its least rights."),
     "schema": ("contracts.schema", "schema", "Write the contracts as JSON Schema and AsyncAPI."),
 }
 """Command name: module, attribute, one-line help. Modules are imported on use: `genrecast feed`

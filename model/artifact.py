@@ -4,10 +4,12 @@ import hashlib
 import io
 import json
 import math
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +35,13 @@ ARTIFACT_FORMAT: Final = 2
 _GOLDEN_ROWS: Final = 3
 _GOLDEN_STEPS: Final = 4
 """Genres and steps of the self-check."""
+
+# A hostile archive or header raises any of these: among them what the decompressor says, what an
+# encrypted member is answered with, and how Python ends on a header that is nested too deep.
+_NOT_PLAIN: Final = (
+    ValueError, OSError, EOFError, KeyError, TypeError, SyntaxError, zipfile.BadZipFile,
+    zlib.error, tokenize.TokenError, RuntimeError, MemoryError, OverflowError,
+)  # fmt: skip
 
 Float32 = NDArray[np.float32]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -207,16 +216,9 @@ def read_limited(path: Path, limit: int) -> bytes:
 def _unpack(path: Path, content: bytes, manifest: Manifest) -> dict[str, Float32]:
     """Return the arrays, each of the name, shape and type that the manifest promises."""
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-            names = [entry.filename for entry in archive.infolist()]
-        if unpacked > MAX_WEIGHTS_BYTES:
-            raise ModelRefusedError(f"{path}: unpacks to more than {MAX_WEIGHTS_BYTES} bytes")
-        if sorted(names) != sorted(f"{name}.npy" for name in manifest.shapes):
-            raise ModelRefusedError(f"{path}: holds other arrays than the manifest names")
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            weights = {name: np.asarray(arrays[name]) for name in manifest.shapes}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError):
+        members = _members(path, content, manifest)
+        weights = {name: _plain_array(members[f"{name}.npy"]) for name in manifest.shapes}
+    except _NOT_PLAIN:
         raise ModelRefusedError(f"{path}: is not a file of plain arrays") from None
     for name, array in weights.items():
         if array.dtype != np.float32:
@@ -228,3 +230,34 @@ def _unpack(path: Path, content: bytes, manifest: Manifest) -> dict[str, Float32
         if not np.isfinite(array).all():
             raise ModelRefusedError(f"{path}: {name} holds values that are not finite")
     return weights
+
+
+def _members(path: Path, content: bytes, manifest: Manifest) -> dict[str, bytes]:
+    """Return the files of an archive, which must be those that the manifest names."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entries = archive.infolist()
+        if sum(entry.file_size for entry in entries) > MAX_WEIGHTS_BYTES:
+            raise ModelRefusedError(f"{path}: unpacks to more than {MAX_WEIGHTS_BYTES} bytes")
+        if sorted(e.filename for e in entries) != sorted(f"{n}.npy" for n in manifest.shapes):
+            raise ModelRefusedError(f"{path}: holds other arrays than the manifest names")
+        return {entry.filename: archive.read(entry) for entry in entries}
+
+
+def _plain_array(content: bytes) -> NDArray[Any]:
+    """Return the array of a .npy file, once its header agrees with the bytes that there are.
+
+    numpy makes room for whatever shape a header claims before it looks for the numbers.
+
+    Raises:
+        ValueError: It is none, holds objects, or has more or fewer bytes than it claims.
+    """
+    stream = io.BytesIO(content)
+    version = np.lib.format.read_magic(stream)
+    if version != (1, 0):
+        raise ValueError("not the format that models are written in")
+    shape, _, kind = np.lib.format.read_array_header_1_0(stream)
+    if kind.hasobject or math.prod(shape) * kind.itemsize != len(content) - stream.tell():
+        raise ValueError("not as many bytes as the header claims")
+    stream.seek(0)
+    array: NDArray[Any] = np.load(stream, allow_pickle=False)
+    return array

@@ -124,7 +124,7 @@ def simulate(settings: Settings, **options: Any) -> None:  # noqa: ANN401 (click
         report = _simulate(settings, asked, stop)
     except SendError as error:
         click.echo(f"genrecast simulate: {error}", err=True)
-        sys.exit(EXIT_FAILED)
+        sys.exit(error.exit_code)
     except StoppedError:
         click.echo("genrecast simulate: stopped before Kafka answered; nothing sent", err=True)
         return

@@ -10,7 +10,9 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka import errors as kafka_errors
 
 from contracts.kafka_client import client_options
-from contracts.kafka_log import explain
+from contracts.kafka_log import explain, explain_link_refusal
+from contracts.options import EXIT_CONFIGURATION
+from contracts.refusals import denied_right
 from contracts.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -27,18 +29,19 @@ BATCH_BYTES: Final = 256 * 1024
 MAX_REQUEST_BYTES: Final = 1_048_576
 """Largest record that the client sends, its own default."""
 
-REFUSALS: Final = (
-    kafka_errors.AuthorizationError,
-    kafka_errors.SaslAuthenticationFailedError,
-    kafka_errors.UnsupportedSaslMechanismError,
-)
-"""Errors that no retry mends."""
-
 T = TypeVar("T")
 
 
 class SendError(Exception):
-    """Kafka refuses for good: rights, passwords, a topic that takes no such records."""
+    """Kafka refuses for good: rights, a topic that takes no such records."""
+
+    exit_code = 1
+
+
+class LinkRefusedError(SendError):
+    """Kafka refuses login or certificate: other settings are needed."""
+
+    exit_code = EXIT_CONFIGURATION
 
 
 class StoppedError(Exception):
@@ -83,9 +86,8 @@ class Patience:
         while True:
             try:
                 return attempt()
-            except REFUSALS as error:
-                raise SendError(describe(error)) from error
             except (kafka_errors.KafkaError, OSError) as error:
+                _raise_refusal(error)
                 self.announce(f"Kafka at {where} does not answer ({explain(error)}); trying on")
             self.pause(pause_seconds)
             pause_seconds = min(pause_seconds * 2, 5.0)
@@ -106,6 +108,8 @@ def find_topic(settings: Settings, create_partitions: int | None) -> int:
             admin.create_topics({topic: options}, wait_for_metadata=True)
         except kafka_errors.TopicAlreadyExistsError:
             logger.debug("topic %s was made by somebody else meanwhile", topic)
+        except kafka_errors.AuthorizationError as error:
+            raise SendError(denied_right(error, "Create", topic)) from error
         return _partition_count(admin, topic)
     finally:
         admin.close()
@@ -131,11 +135,29 @@ def make_producer(settings: Settings) -> Any:  # noqa: ANN401 (the client ships 
 
 def _partition_count(admin: Any, topic: str) -> int:  # noqa: ANN401 (the client ships no types)
     for entry in admin.describe_topics([topic]):
-        if entry["name"] == topic and not entry["error_code"]:
-            return len(entry["partitions"])
+        if entry["name"] == topic:
+            # Else a topic that we may not see would be taken for one that is missing.
+            if entry["error_code"] == kafka_errors.TopicAuthorizationFailedError.errno:
+                raise kafka_errors.TopicAuthorizationFailedError(topic)
+            return 0 if entry["error_code"] else len(entry["partitions"])
     return 0
 
 
+def _raise_refusal(error: Exception) -> None:
+    """Raise the client's error in words, unless waiting may mend it.
+
+    Raises:
+        SendError: Kafka refuses.
+    """
+    told = explain_link_refusal(error)
+    if told is not None:
+        raise LinkRefusedError(told) from error
+    told = denied_right(error, "Write")
+    if told is not None:
+        raise SendError(told) from error
+
+
 def describe(error: Exception) -> str:
-    """Return a refusal in words."""
-    return f"Kafka refuses: {type(error).__name__}: {error}"
+    """Return in words what became of a record that Kafka did not take."""
+    denied = denied_right(error, "Write")
+    return denied or f"Kafka refuses: {type(error).__name__}: {error}"

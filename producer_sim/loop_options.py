@@ -8,7 +8,7 @@ import click
 
 from contracts.clock import MS_PER_SECOND, to_ms
 from contracts.holdout import Holdout
-from contracts.kafka_client import read_secret
+from contracts.secret_files import read_secret
 from producer_sim.audience import Audience, LoopPlan
 from producer_sim.fault_options import RATIO
 from producer_sim.recommendations import ServiceAddressType

@@ -41,12 +41,17 @@ def unpack_row(packed: bytes, genre_count: int) -> NDArray[np.int64]:
     Raises:
         ValueError: When the bytes are no row.
     """
+    most = genre_count * CELL_BYTES
+    unpacking = zlib.decompressobj()
     try:
-        flat = np.frombuffer(zlib.decompress(packed), dtype="<i8")
+        unpacked = unpacking.decompress(packed, most + 1)
     except zlib.error as error:
         raise ValueError(f"not a packed row: {error}") from error
-    if flat.size % MEASURE_COUNT or flat.size > genre_count * MEASURE_COUNT:
-        raise ValueError(f"a packed row of {flat.size} numbers does not fit {genre_count} genres")
+    if len(unpacked) > most or len(unpacked) % CELL_BYTES:
+        raise ValueError(f"a packed row of {len(unpacked)} bytes does not fit {genre_count} genres")
+    if not unpacking.eof:
+        raise ValueError("not a packed row: cut off")
+    flat = np.frombuffer(unpacked, dtype="<i8")
     cells = np.zeros((genre_count, MEASURE_COUNT), np.int64)
     cells[: flat.size // MEASURE_COUNT] = flat.reshape(MEASURE_COUNT, -1).T
     return cells

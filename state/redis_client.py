@@ -7,7 +7,6 @@ would hide a lost reply, and a client that retries by itself keeps silent about 
 
 import hashlib
 import re
-import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,11 +19,18 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel
 
-from contracts.kafka_client import read_secret
 from contracts.options import ConfigurationError
-from contracts.redis_url import RedisAddress, parse_redis_url
+from contracts.redis_url import RedisAddress, has_password, parse_redis_url
+from contracts.refusals import REDIS, SENTINELS, refused_link
+from contracts.secret_files import read_secret, secret_of
 from contracts.settings import Settings
-from state.store import StoreError, StoreRefusedError, StoreUnavailableError
+from contracts.tls import tls_files
+from state.store import (
+    StoreError,
+    StoreLinkRefusedError,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
 
 CONNECT_TIMEOUT_SECONDS: Final = 3.0
 """How long a connection to Redis may take, seconds."""
@@ -48,12 +54,15 @@ _UNAVAILABLE: Final = (
     OSError,
 )
 
-_REFUSED: Final = (
-    redis.AuthenticationError,
-    redis.exceptions.AuthorizationError,
-    redis.exceptions.NoPermissionError,
-    ssl.SSLError,
-)
+_DENIED: Final = re.compile(r"NOPERM|ACL failure in script|The user executing the script can't")
+"""How Redis says inside a script that a right is missing: each release in another way."""
+
+_TLS_OPTIONS: Final = {
+    "ca": "ssl_ca_certs", "certificate": "ssl_certfile", "key": "ssl_keyfile",
+}  # fmt: skip
+
+Opened = tuple[Any, list[Callable[[], object]]]
+"""A client, and what closes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +83,17 @@ class RedisClient:
     """Runs scripts, wherever their keys are; safe to use from several threads."""
 
     def __init__(self, settings: Settings) -> None:
-        url = settings.redis_url.get_secret_value()
-        self._address = parse_redis_url(url)
-        self._open = _opener(url, self._address, _options(settings, self._address))
+        """Check the settings; the first call connects.
+
+        Raises:
+            ConfigurationError: Naming the setting: the URL, or a file that is no good.
+        """
+        self._settings = settings
         self._lock = threading.Lock()
-        self._opened: tuple[Any, list[Callable[[], object]]] | None = None
+        self._opened: Opened | None = None
+        self._address, open_ = _opener(settings)
         if self._address.topology != "cluster":  # a cluster's client connects at once
-            try:
-                self._client()
-            except ValueError as error:
-                raise ConfigurationError(f"GENRECAST_REDIS_URL: {error}") from None
+            self._opened = open_()
 
     def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> list[Any]:
         """Run a script, atomically.
@@ -111,7 +121,12 @@ class RedisClient:
     def _client(self) -> Any:  # noqa: ANN401 (a client of one of two classes)
         with self._lock:
             if self._opened is None:
-                self._opened = self._open()
+                # Files are read anew: a password may have been changed at both ends.
+                try:
+                    self._address, open_ = _opener(self._settings)
+                    self._opened = open_()
+                except ConfigurationError as error:
+                    raise StoreRefusedError(error.message) from error
             return self._opened[0]
 
     @contextmanager
@@ -122,6 +137,29 @@ class RedisClient:
         except _UNAVAILABLE as error:
             self.close()
             raise _translate(error, self._address) from error
+
+
+def _opener(settings: Settings) -> tuple[RedisAddress, Callable[[], Opened]]:
+    """Return where Redis is, and what makes a client.
+
+    Raises:
+        ConfigurationError: Naming the setting: the URL, or a file that is no good.
+    """
+    url = secret_of(settings, "redis_url") or ""
+    try:
+        address = parse_redis_url(url)
+    except ValueError as error:
+        raise ConfigurationError(f"{_url_setting(settings)}: {error}") from None
+    options = _options(settings, address)
+    if address.topology == "sentinel":
+        return address, lambda: _open_sentinel(address, options, _sentinel_login(settings))
+    if address.topology == "cluster":
+        return address, lambda: _open_cluster(address, options)
+    return address, lambda: _open_server(url, options, _url_setting(settings))
+
+
+def _url_setting(settings: Settings) -> str:
+    return "GENRECAST_REDIS_URL_FILE" if settings.redis_url_file else "GENRECAST_REDIS_URL"
 
 
 def _options(settings: Settings, address: RedisAddress) -> dict[str, Any]:
@@ -135,50 +173,59 @@ def _options(settings: Settings, address: RedisAddress) -> dict[str, Any]:
     if address.password:
         options["password"] = address.password
     if settings.redis_password_file:
-        options["password"] = read_secret(
-            settings.redis_password_file, "GENRECAST_REDIS_PASSWORD_FILE"
-        )
-    if settings.redis_ca_file and address.is_tls:
-        options["ssl_ca_certs"] = str(settings.redis_ca_file)
+        name = "GENRECAST_REDIS_PASSWORD_FILE"
+        if has_password(secret_of(settings, "redis_url") or ""):
+            raise ConfigurationError(
+                f"{_url_setting(settings)} has a password and {name} is set: keep one"
+            )
+        options["password"] = read_secret(settings.redis_password_file, name)
+    if address.is_tls:
+        files = tls_files(settings, "redis")
+        options |= {_TLS_OPTIONS[part]: path for part, path in files.items()}
     return options
 
 
-def _opener(
-    url: str, address: RedisAddress, options: dict[str, Any]
-) -> Callable[[], tuple[Any, list[Callable[[], object]]]]:
-    """Return what makes a client, with what closes it."""
-    tls: dict[str, Any] = {"ssl": True} if address.is_tls else {}
-
-    def open_server() -> tuple[Any, list[Callable[[], object]]]:
+def _open_server(url: str, options: dict[str, Any], setting: str) -> Opened:
+    try:
         client = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), **options)
-        return client, [client.close]
+    except ValueError as error:
+        raise ConfigurationError(f"{setting}: {error}") from None
+    return client, [client.close]
 
-    def open_sentinel() -> tuple[Any, list[Callable[[], object]]]:
-        asking = {k: v for k, v in options.items() if k.startswith(("socket_", "ssl_"))} | tls
-        asking["retry"] = Retry(NoBackoff(), 0)
-        sentinel = Sentinel(list(address.hosts), sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
-        client = sentinel.master_for(  # type: ignore[no-untyped-call]
-            address.service,
-            db=address.database,
-            retry=Retry(NoBackoff(), 0),
-            **tls,
-            **options,
-        )
-        return client, [client.close, sentinel.close]
 
-    def open_cluster() -> tuple[Any, list[Callable[[], object]]]:
-        client = RedisCluster(
-            startup_nodes=[ClusterNode(*host) for host in address.hosts],  # type: ignore[no-untyped-call]
-            retry=Retry(NoBackoff(), 0),
-            require_full_coverage=False,  # one slot is ours; the others are none of our business
-            **tls,
-            **options,
-        )
-        return client, [client.close]
+def _sentinel_login(settings: Settings) -> dict[str, str]:
+    given = {
+        "username": settings.redis_sentinel_username,
+        "password": secret_of(settings, "redis_sentinel_password"),
+    }
+    return {name: value for name, value in given.items() if value}
 
-    return {"server": open_server, "sentinel": open_sentinel, "cluster": open_cluster}[
-        address.topology
-    ]
+
+def _open_sentinel(address: RedisAddress, options: dict[str, Any], login: dict[str, str]) -> Opened:
+    common = {k: v for k, v in options.items() if k.startswith(("socket_", "ssl_"))}
+    tls: dict[str, Any] = {"ssl": True} if address.is_tls else {}
+    asking = common | tls | login | {"retry": Retry(NoBackoff(), 0)}
+    sentinel = Sentinel(list(address.hosts), sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
+    client = sentinel.master_for(  # type: ignore[no-untyped-call]
+        address.service,
+        db=address.database,
+        retry=Retry(NoBackoff(), 0),
+        **tls,
+        **options,
+    )
+    return client, [client.close, sentinel.close]
+
+
+def _open_cluster(address: RedisAddress, options: dict[str, Any]) -> Opened:
+    tls: dict[str, Any] = {"ssl": True} if address.is_tls else {}
+    client = RedisCluster(
+        startup_nodes=[ClusterNode(*host) for host in address.hosts],  # type: ignore[no-untyped-call]
+        retry=Retry(NoBackoff(), 0),
+        require_full_coverage=False,  # one slot is ours; the others are none of our business
+        **tls,
+        **options,
+    )
+    return client, [client.close]
 
 
 def _translate(error: Exception, address: RedisAddress) -> StoreError:
@@ -187,17 +234,26 @@ def _translate(error: Exception, address: RedisAddress) -> StoreError:
         reason = "; ".join(
             [f"no sentinel names a primary {address.service!r}", *_SENTINEL_SAID.findall(reason)]
         )
+        told = refused_link(reason, SENTINELS)
+        return StoreLinkRefusedError(told) if told else StoreUnavailableError(f"Redis: {reason}")
     if isinstance(error, redis.exceptions.AskError) and address.topology != "cluster":
         return StoreRefusedError(
             "Redis is a node of a cluster: GENRECAST_REDIS_URL must be redis+cluster://host:port"
         )
-    if reason.startswith("NOPERM") or any(isinstance(e, _REFUSED) for e in _causes(error)):
-        return StoreRefusedError(f"Redis refuses us: {reason}")
+    for cause in _causes(error):  # the cluster's client hides a wrong password so
+        told = refused_link(str(cause), REDIS)
+        if told is not None:
+            return StoreLinkRefusedError(told)
+        if isinstance(cause, redis.exceptions.NoPermissionError) or _DENIED.search(str(cause)):
+            return StoreRefusedError(
+                f"Redis denies our user a right ({_IN_SCRIPT.sub('', str(cause))}): give it what "
+                "`genrecast rights` lists"
+            )
     return StoreUnavailableError(f"Redis: {reason}")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and those it came from: the cluster's client hides a wrong password so."""
+    """Yield an error and those it came from."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

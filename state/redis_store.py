@@ -33,6 +33,7 @@ from state.store import (
     Progress,
     SavedState,
     Sealed,
+    StoreRefusedError,
     WindowRows,
 )
 
@@ -49,8 +50,8 @@ class RedisStore(Scripted):
     """`state.store.Store` on Redis; safe to use from several threads."""
 
     SCRIPTS = (
-        "open", "apply", "renew_idle", "seal", "commit", "save_states", "restore", "wipe", "finish",
-        "note_pause",
+        "rights", "open", "apply", "renew_idle", "seal", "commit", "save_states", "restore", "wipe",
+        "finish", "note_pause",
     )  # fmt: skip
 
     def __init__(self, client: RedisClient, settings: Settings) -> None:
@@ -90,6 +91,13 @@ class RedisStore(Scripted):
 
     def open(self) -> None:
         """See `Store.open`."""
+        denied = self._call("rights", [f"rights:{kind}" for kind in ("h", "l", "z", "s")], [])
+        if denied:
+            commands = " ".join(f"+{name.decode()}" for name in denied)
+            raise StoreRefusedError(
+                f"Redis denies our user the commands {commands}: give it what `genrecast rights` "
+                "lists"
+            )
         self._run("open", ("meta",), [self._bucket_ms, STATE_VERSION])
 
     def apply(self, batch: Batch) -> ApplyOutcome:

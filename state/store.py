@@ -38,7 +38,11 @@ class StoreUnavailableError(StoreError):
 
 
 class StoreRefusedError(StoreError):
-    """Redis refuses us: password, rights or TLS."""
+    """Redis refuses us: rights, or a server of another kind than the settings say."""
+
+
+class StoreLinkRefusedError(StoreRefusedError):
+    """Login or certificate are refused: other settings are needed, waiting alone is in vain."""
 
 
 class DeploymentMismatchError(StoreError):

@@ -19,7 +19,7 @@ from typing import Any, Final
 import click
 from kafka import KafkaAdminClient, KafkaProducer
 
-from contracts.connection_settings import ENVIRONMENT_PREFIX
+from contracts.link_settings import ENVIRONMENT_PREFIX
 from stack.runner import Stack
 from tests.deployment import Deployment, deployment
 from tests.served import start_serve

@@ -1,6 +1,7 @@
 """The bucket journal: what was published, as the log of it that outlives Redis."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Final
 
 from kafka import KafkaConsumer, TopicPartition
@@ -33,7 +34,7 @@ class Journal:
     def read_tail(self) -> BucketRecord | None:
         """Return the last published bucket's record, or None when nothing was published."""
         span = TAIL_RECORDS
-        with translated("reading the bucket journal"), self._open() as consumer:
+        with self._reading(), self._open() as consumer:
             begin, end = self._bounds(consumer)
             while end > begin:
                 records = list(self._read(consumer, max(begin, end - span), end))
@@ -46,15 +47,18 @@ class Journal:
 
     def read_back(self, buckets: int, on_progress: OnProgress | None = None) -> list[BucketRecord]:
         """Return up to the last `buckets` records, oldest first."""
-        with translated("reading the bucket journal"), self._open() as consumer:
+        with self._reading(), self._open() as consumer:
             begin, end = self._bounds(consumer)
             start = max(begin, end - 2 * buckets - TAIL_RECORDS)
             return list(self._read(consumer, start, end, on_progress))[-buckets:]
 
     def read_all(self, on_progress: OnProgress | None = None) -> Iterator[BucketRecord]:
         """Yield all records that are kept, oldest first."""
-        with translated("reading the bucket journal"), self._open() as consumer:
+        with self._reading(), self._open() as consumer:
             yield from self._read(consumer, *self._bounds(consumer), on_progress)
+
+    def _reading(self) -> AbstractContextManager[None]:
+        return translated("reading the bucket journal", "Read", self._partition.topic)
 
     def _open(self) -> KafkaConsumer:
         consumer = KafkaConsumer(

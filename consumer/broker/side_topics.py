@@ -19,6 +19,9 @@ SEND_TIMEOUT_SECONDS: Final = 30.0
 MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
 """Largest request: dead letters may be as large as the broker lets any record be."""
 
+MOST_CUT_BYTES: Final = 512 * 1024
+"""Most that is kept of a record that is cut: fits into any topic."""
+
 MAX_IN_FLIGHT: Final = 2_000
 """Records sent before their acknowledgements are awaited: bounds the client's memory."""
 
@@ -55,7 +58,11 @@ class SideTopics:
                 key, value = elsewhere.record.key, elsewhere.record.value
                 if key is None and value is None:
                     value = b""  # the client writes no record of nothing
-                future = self._open().send(topic, value, key=key, headers=headers)
+                try:
+                    future = self._open().send(topic, value, key=key, headers=headers)
+                except MessageSizeTooLargeError:  # it came in a batch that unpacks to much more
+                    self._send_cut(topic, partition, elsewhere, header)
+                    continue
                 self._pending.append((future, topic, partition, elsewhere, header))
                 if len(self._pending) >= MAX_IN_FLIGHT:
                     self._await_pending()
@@ -68,7 +75,7 @@ class SideTopics:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        with translated("writing late events and dead letters"):
+        with translated("writing late events and dead letters", "Write"):
             try:
                 yield
             except BaseException:
@@ -93,7 +100,7 @@ class SideTopics:
             header,
             ("genrecast-cut-from-bytes", str(len(value)).encode()),
         ]
-        kept = value[: self._settings.max_event_bytes]
+        kept = value[: min(self._settings.max_event_bytes, MOST_CUT_BYTES)]
         self._open().send(topic, kept, headers=headers).get(timeout=SEND_TIMEOUT_SECONDS)
 
     def _origin(self, partition: int, elsewhere: Elsewhere) -> list[Header]:

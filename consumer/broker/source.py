@@ -132,7 +132,7 @@ class ClickSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._unpark()
         self._go_on_joining()
         try:
-            with translated("reading clicks"):
+            with translated("reading clicks", "Read", self._topic):
                 return self._by_partition(self._consumer.poll(timeout_ms=timeout_ms))
         except Exception as error:
             cause = error.__cause__

@@ -39,7 +39,7 @@ class TopicLog:
 
     def __init__(self, settings: Settings, topic: str) -> None:
         self._topic = topic
-        with translated(f"reading topic {topic}"):
+        with translated(f"reading topic {topic}", "Read", topic):
             self._consumer = KafkaConsumer(
                 **client_options(settings),
                 client_id=f"genrecast-{settings.app}-log",
@@ -51,10 +51,10 @@ class TopicLog:
                 allow_auto_create_topics=False,
             )
         try:
-            with translated(f"reading topic {topic}"):
+            with translated(f"reading topic {topic}", "Read", topic):
                 numbers = self._consumer.partitions_for_topic(topic)
                 if not numbers:
-                    raise TopicMissingError(f"topic {topic} is missing")
+                    raise TopicMissingError(f"topic {topic} is missing, or hidden from our user")
                 self._partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
                 self._consumer.assign(self._partitions)
                 self.begins = self._bounds(self._consumer.beginning_offsets)
@@ -78,7 +78,7 @@ class TopicLog:
 
     def offsets_at(self, moment_ms: int) -> dict[int, int]:
         """Return per partition the first offset whose record's timestamp is not before a moment."""
-        with translated(f"reading topic {self._topic}"):
+        with translated(f"reading topic {self._topic}", "Read", self._topic):
             found = self._consumer.offsets_for_times(dict.fromkeys(self._partitions, moment_ms))
         return {
             tp.partition: self.ends[tp.partition] if at is None else at.offset
@@ -99,7 +99,7 @@ class TopicLog:
         at = {p: max(begin, (begins or {}).get(p, begin)) for p, begin in self.begins.items()}
         ends = {p: min(end, (ends or {}).get(p, end)) for p, end in self.ends.items()}
         total = sum(max(0, ends[p] - at[p]) for p in at)
-        with translated(f"reading topic {self._topic}"):
+        with translated(f"reading topic {self._topic}", "Read", self._topic):
             self._consumer.resume(*self._partitions)
             for tp in self._partitions:
                 self._consumer.seek(tp, at[tp.partition])

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import TopicAlreadyExistsError
+from kafka.errors import TopicAlreadyExistsError, TopicAuthorizationFailedError
 
 from consumer.broker.errors import translated
 from contracts.kafka_client import client_options
@@ -38,16 +38,19 @@ class Topics:
 
     def partition_count(self, topic: str) -> int:
         """Return a topic's number of partitions, asked of the broker now; 0 when missing."""
-        with translated(f"asking for topic {topic}"):
+        with translated(f"asking for topic {topic}", "Describe", topic):
             for entry in self._admin.describe_topics([topic]):
-                if entry["name"] == topic and not entry["error_code"]:
-                    return len(entry["partitions"])
+                if entry["name"] == topic:
+                    # Else a topic that we may not see would be taken for one that is missing.
+                    if entry["error_code"] == TopicAuthorizationFailedError.errno:
+                        raise TopicAuthorizationFailedError(topic)
+                    return 0 if entry["error_code"] else len(entry["partitions"])
         return 0
 
     def max_record_bytes(self, topic: str) -> int | None:
         """Return the size of a topic's largest record; None where the broker does not tell us."""
         asked = ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": None})
-        with translated(f"asking for topic {topic}"):
+        with translated(f"asking for topic {topic}", "DescribeConfigs", topic):
             found = self._admin.describe_configs([asked], config_filter="all")
         entry = found.get("topic", {}).get(topic, {}).get("max.message.bytes")
         return entry and int(entry["value"])
@@ -93,7 +96,7 @@ class Topics:
 
     def _make(self, topic: str, partitions: int, configs: dict[str, str]) -> None:
         options: dict[str, Any] = {"num_partitions": partitions, "configs": configs}
-        with translated(f"making topic {topic}"):
+        with translated(f"making topic {topic}", "Create", topic):
             try:
                 self._admin.create_topics({topic: options}, wait_for_metadata=True)
             except TopicAlreadyExistsError:

@@ -60,9 +60,9 @@ class Transactions:
     """
 
     def __init__(self, settings: Settings, *, who: str, transactional_id: str) -> None:
-        self._who = who
+        self._who, self._transactional_id = who, transactional_id
         self._timeout_seconds = settings.transaction_timeout_seconds
-        with translated(f"opening the {who}'s transactions"):
+        with translated(f"opening the {who}'s transactions", "Write", transactional_id):
             self._producer = KafkaProducer(
                 **client_options(settings),
                 client_id=f"genrecast-{settings.app}-{who}",
@@ -106,7 +106,7 @@ class Transactions:
         except _FENCED as error:
             raise FencedError(f"another {self._who} took over") from error
         except kafka_errors.AuthorizationError:
-            with translated(f"writing as {self._who}"):
+            with translated(f"writing as {self._who}", "Write", self._transactional_id):
                 raise
         except (kafka_errors.KafkaError, OSError) as error:
             # Committed or not: only the topics know, and only a new producer may look.

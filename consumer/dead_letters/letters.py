@@ -92,7 +92,7 @@ def read_letter(record: Any) -> Letter:  # noqa: ANN401 (the client's record)
         put_aside_ms=record.timestamp,
         key=record.key,
         value=record.value,
-        reason=NO_REASON if reason is None else reason.decode(errors="backslashreplace"),
+        reason=reason.decode(errors="backslashreplace") if reason else NO_REASON,
         origin=origin_of(named),
         origin_ms=_number(named.get("genrecast-timestamp")),
         cut_from_bytes=_number(named.get("genrecast-cut-from-bytes")),

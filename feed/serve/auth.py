@@ -3,8 +3,8 @@
 import hmac
 from typing import Final
 
-from contracts.kafka_client import read_secret
 from contracts.options import ConfigurationError
+from contracts.secret_files import secret_of
 from feed.serve.settings import ServeSettings, check_token
 
 GUARDED: Final = ("/v1/", "/metrics")
@@ -17,11 +17,9 @@ def token_of(settings: ServeSettings) -> str | None:
     Raises:
         ConfigurationError: The file can't be read, or holds no token.
     """
-    if settings.serve_token_file is None:
-        return settings.serve_token.get_secret_value() if settings.serve_token else None
-    token = read_secret(settings.serve_token_file, "GENRECAST_SERVE_TOKEN_FILE")
+    token = secret_of(settings, "serve_token")
     try:
-        return check_token(token)
+        return None if token is None else check_token(token)
     except ValueError as error:
         raise ConfigurationError(f"GENRECAST_SERVE_TOKEN_FILE: {error}") from None
 

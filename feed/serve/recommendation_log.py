@@ -109,7 +109,7 @@ class RecommendationLog(SideThread):
         futures: list[Any] = []
         lost = len(some)
         try:
-            with translated(f"writing to topic {topic}"):
+            with translated(f"writing to topic {topic}", "Write", topic):
                 for made in some:
                     key, value = made.user_id.encode(), made.model_dump_json().encode()
                     futures.append(producer.send(topic, key=key, value=value))
@@ -117,7 +117,7 @@ class RecommendationLog(SideThread):
             problem = str(error)
         for future in futures:
             try:
-                with translated(f"writing to topic {topic}"):
+                with translated(f"writing to topic {topic}", "Write", topic):
                     future.get(timeout=DELIVERY_MS / 1000)
                 lost -= 1
             except (FeedUnavailableError, FeedRefusedError) as error:
@@ -137,7 +137,7 @@ def make_topic(settings: Settings) -> None:
         FeedRefusedError: Kafka refuses us.
     """
     topic = settings.topic_recommendations
-    with translated(f"making topic {topic}"):
+    with translated(f"making topic {topic}", "Create", topic):
         admin = KafkaAdminClient(
             **client_options(settings),
             client_id=f"genrecast-{settings.app}-recommendations-admin",

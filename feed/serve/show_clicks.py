@@ -72,10 +72,10 @@ class ClicksTail:
                 request_timeout_ms=REQUEST_TIMEOUT_MS,
             )
         try:
-            with translated(f"reading topic {topic}"):
+            with translated(f"reading topic {topic}", "Read", topic):
                 self._partitions = partitions_of(self._consumer, topic)
                 if not self._partitions:
-                    raise FeedUnavailableError(f"topic {topic} is missing")
+                    raise FeedUnavailableError(f"topic {topic} is missing, or hidden from our user")
                 self._consumer.assign(self._partitions)
                 begins = self._consumer.beginning_offsets(
                     self._partitions, timeout_ms=REQUEST_TIMEOUT_MS
@@ -89,7 +89,7 @@ class ClicksTail:
 
     def look(self) -> Look:
         """Return what came since the last look."""
-        with translated("reading clicks"):
+        with translated("reading clicks", "Read"):
             records: list[Any] = []
             skipped = self._skip()
             while len(records) < self._most:

@@ -45,7 +45,7 @@ class Tail:
     def look(self) -> Iterator[Record]:
         """Yield what is new."""
         try:
-            with translated(f"reading {self.name}"):
+            with translated(f"reading {self.name}", "Read", self.topic):
                 self._consumer = self._consumer or self._open()
                 if self._consumer is not None:
                     yield from self._new(self._consumer)

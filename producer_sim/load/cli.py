@@ -190,7 +190,7 @@ def loadtest(ctx: click.Context, /, settings: Settings, **options: Any) -> None:
         report, result = _load(settings, asked, kind, stop, _offsets(ctx, settings, asked))
     except SendError as error:
         click.echo(f"genrecast loadtest: {error}", err=True)
-        sys.exit(EXIT_NOT_HELD)
+        sys.exit(error.exit_code)
     except StoppedError:
         click.echo("genrecast loadtest: stopped before Kafka answered; nothing sent", err=True)
         return

@@ -14,6 +14,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from contracts.redis_url import Topology
+from contracts.rights import redis_rules
+from contracts.settings import Settings
 from stack.ports import HOST, claim, is_free, pick_port
 from stack.programs import find_redis
 from stack.settings import StackSettings
@@ -33,6 +36,12 @@ DOWN_MS: Final = 1_000
 
 REPLICATION: Final = ("masteruser", "replica", "masterauth", "replica")
 """Replicas log in as a user of their own, so that replication can be cut and nothing else."""
+
+
+LEAST: Final = "least"
+"""A user with the least rights of a consumer; at the sentinels, of one who asks them."""
+
+PASSWORD: Final = "s3cret-of-the-least"
 
 
 @dataclass(slots=True)
@@ -137,6 +146,13 @@ def _follower_user() -> tuple[object, ...]:
     return ("--user", "replica", "on", ">replica", "+psync", "+replconf", "+ping")
 
 
+def _least_user(topology: Topology) -> tuple[object, ...]:
+    """Options that make the user of all deployments: their names are made up by each test."""
+    rules = redis_rules("consumer", Settings(), topology)
+    keys = [rule.replace("genrecast:default", "genrecast:*") for rule in rules]
+    return ("--user", LEAST, "on", f">{PASSWORD}", *keys)
+
+
 @contextmanager
 def one_server(directory: Path, *options: object) -> Iterator[RedisServer]:
     """A server whose AOF is written at every command and synced every second."""
@@ -158,7 +174,18 @@ class Watched:
     @property
     def url(self) -> str:
         hosts = ",".join(f"{HOST}:{sentinel.port}" for sentinel in self.sentinels)
-        return f"redis+sentinel://{hosts}/{SERVICE}/0"
+        return f"redis+sentinel://{LEAST}:{PASSWORD}@{hosts}/{SERVICE}/0"
+
+    @property
+    def options(self) -> dict[str, object]:
+        """Settings of a client: Redis and the sentinels have a login each."""
+        secret = self.primary.directory / "sentinels-password"
+        secret.write_text(PASSWORD)
+        return {
+            "redis_url": self.url,
+            "redis_sentinel_username": LEAST,
+            "redis_sentinel_password_file": secret,
+        }
 
     def primary_port(self) -> int:
         """Return whom the sentinels name."""
@@ -168,13 +195,17 @@ class Watched:
 @contextmanager
 def watched_pair(directory: Path) -> Iterator[Watched]:
     """A primary and a replica under three sentinels, all agreed on each other."""
-    common = (*_dashed(REPLICATION), "--repl-diskless-sync-delay", 0, *_follower_user())
+    common = (
+        *_dashed(REPLICATION), "--repl-diskless-sync-delay", 0, *_follower_user(),
+        *_least_user("sentinel"),
+    )  # fmt: skip
     primary = RedisServer(directory / "primary", common)
     replica = RedisServer(directory / "replica", (*common, "--replicaof", HOST, primary.port))
     watch = (
         f"sentinel monitor {SERVICE} {HOST} {primary.port} 2",
         f"sentinel down-after-milliseconds {SERVICE} {DOWN_MS}",
         f"sentinel failover-timeout {SERVICE} 5000",
+        f"user {LEAST} on >{PASSWORD} -@all +ping +sentinel|masters",
     )
     sentinels = [
         RedisServer(directory / f"sentinel-{n}", watch, is_sentinel=True) for n in range(3)
@@ -198,7 +229,8 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        return "redis+cluster://" + ",".join(f"{HOST}:{node.port}" for node in self.nodes)
+        hosts = ",".join(f"{HOST}:{node.port}" for node in self.nodes)
+        return f"redis+cluster://{LEAST}:{PASSWORD}@{hosts}"
 
     def owner_of(self, key: str) -> RedisServer:
         """Return the primary that a key belongs to."""
@@ -227,7 +259,7 @@ def cluster_of_six(directory: Path) -> Iterator[Cluster]:
     options = (
         "--cluster-enabled", "yes", "--cluster-node-timeout", DOWN_MS,
         "--cluster-replica-validity-factor", 0, *_dashed(REPLICATION),
-        "--repl-diskless-sync-delay", 0, *_follower_user(),
+        "--repl-diskless-sync-delay", 0, *_follower_user(), *_least_user("cluster"),
     )  # fmt: skip
     nodes = [RedisServer(directory / f"node-{n}", options, port=_port_with_bus()) for n in range(6)]
     with _running(nodes):

@@ -1,16 +1,17 @@
-"""A broker with passwords, rights and TLS, and TLS in front of Redis: real refusals."""
+"""A broker with SCRAM, TLS and rights, and a Redis with TLS: real servers that refuse."""
 
-import asyncio
 import contextlib
-import ssl
-import threading
-from collections.abc import Iterator
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import pytest
+import redis
 import trustme
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -18,29 +19,48 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from kafka import KafkaAdminClient
+from kafka.admin import (
+    ACL,
+    ACLFilter,
+    ACLOperation,
+    ACLPermissionType,
+    ResourcePattern,
+    ResourcePatternFilter,
+    ResourceType,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
 
+from contracts.rights import Right
 from stack.parts import KafkaBroker
 from stack.ports import HOST, pick_port
+from stack.programs import find_redis
 from stack.settings import StackSettings
 
-USER: Final = "shop"
 PASSWORD: Final = "s3cret-of-the-shop"
+"""Everybody's, in Kafka and in Redis."""
+
+DEBIANS_REDIS: Final = Path("/usr/bin/redis-check-rdb")
+"""The server by another name, in a package (redis-tools) that starts none."""
 
 _PROPERTIES: Final = """
 listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller},SASL://{host}:{sasl},{tls}
 advertised.listeners=PLAINTEXT://{host}:{port},SASL://{host}:{sasl},{tls}
 controller.quorum.voters=1@{host}:{controller}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,\
-GOOD:SASL_SSL,EXPIRED:SASL_SSL,ELSEWHERE:SASL_SSL
-sasl.enabled.mechanisms=PLAIN
+GOOD:SASL_SSL,EXPIRED:SASL_SSL,ELSEWHERE:SASL_SSL,MUTUAL:SASL_SSL
+sasl.enabled.mechanisms=SCRAM-SHA-512
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS
+listener.name.mutual.ssl.client.auth=required
+listener.name.mutual.ssl.truststore.type=PEM
+listener.name.mutual.ssl.truststore.location={ca}
 """
 
 _LOGIN: Final = (
-    "listener.name.{name}.plain.sasl.jaas.config="
-    "org.apache.kafka.common.security.plain.PlainLoginModule required "
-    f'user_{USER}="{PASSWORD}";\n'
+    "listener.name.{name}.scram-sha-512.sasl.jaas.config="
+    "org.apache.kafka.common.security.scram.ScramLoginModule required;\n"
 )
 
 _KEYS: Final = """\
@@ -56,12 +76,12 @@ class Certificates:
     Attributes:
         ca: The authority, to trust.
         stranger: Another authority, that has signed nothing.
-        servers: Key and chain in one file: `good`, `expired`, `elsewhere` (another host's).
+        pairs: Key and chain in one file: `good`, `expired`, `elsewhere` (another host's).
     """
 
     ca: Path
     stranger: Path
-    servers: dict[str, Path]
+    pairs: dict[str, Path]
 
 
 def make_certificates(directory: Path) -> Certificates:
@@ -74,83 +94,169 @@ def make_certificates(directory: Path) -> Certificates:
         "expired": authority.issue_cert(HOST, not_before=yesterday, not_after=yesterday),
         "elsewhere": authority.issue_cert("elsewhere.example"),
     }
-    servers = {}
+    pairs = {}
     for name, certificate in issued.items():
         key = load_pem_private_key(certificate.private_key_pem.bytes(), None)
-        servers[name] = directory / f"{name}.pem"
+        pairs[name] = directory / f"{name}.pem"
         chain = b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        servers[name].write_bytes(pem + chain)
+        pairs[name].write_bytes(pem + chain)
     authority.cert_pem.write_to_path(str(directory / "ca.pem"))
     stranger.cert_pem.write_to_path(str(directory / "stranger.pem"))
-    return Certificates(directory / "ca.pem", directory / "stranger.pem", servers)
+    return Certificates(directory / "ca.pem", directory / "stranger.pem", pairs)
 
 
 class SecuredBroker(KafkaBroker):
-    """Anybody may do anything on `port`; elsewhere only `USER`, what he has been granted.
+    """Anybody may do anything on `port`; elsewhere users with a password, what they were granted.
 
     Attributes:
-        ports: By listener: `sasl`, and with TLS `good`, `expired`, `elsewhere`.
+        ports: By listener: `sasl`, and with TLS `good`, `expired`, `elsewhere`, and `mutual`,
+            which wants a certificate of the client's too.
     """
 
     def __init__(self, directory: Path, certificates: Certificates) -> None:
-        super().__init__(directory, StackSettings())
+        super().__init__(directory, StackSettings(stack_start_seconds=240))
         self.port = pick_port()
-        self.ports = {name: pick_port() for name in ("sasl", *certificates.servers)}
         self._certificates = certificates
+        self._served = {**certificates.pairs, "mutual": certificates.pairs["good"]}
+        self.ports = {name: pick_port() for name in ("sasl", *self._served)}
 
     def _write_config(self) -> Path:
         properties = super()._write_config()
-        servers = self._certificates.servers
         text = _PROPERTIES.format(
             host=HOST,
             port=self.port,
             controller=pick_port(),
             sasl=self.ports["sasl"],
-            tls=",".join(f"{name.upper()}://{HOST}:{self.ports[name]}" for name in servers),
+            tls=",".join(f"{name.upper()}://{HOST}:{self.ports[name]}" for name in self._served),
+            ca=self._certificates.ca,
         )
         text += "".join(_LOGIN.format(name=name) for name in self.ports)
-        text += "".join(_KEYS.format(name=name, path=path) for name, path in servers.items())
+        text += "".join(_KEYS.format(name=name, path=path) for name, path in self._served.items())
         with properties.open("a", encoding="utf-8") as config:
             config.write(text)
         return properties
 
+    def add_user(self, name: str) -> None:
+        """Make a user, who may do nothing yet."""
+        mechanism = ScramMechanism.SCRAM_SHA_512
+        with self._admin() as admin:
+            admin.alter_user_scram_credentials(
+                [UserScramCredentialUpsertion(name, mechanism, PASSWORD, iterations=4096)]
+            )
 
-@contextmanager
-def tls_in_front(port: int, server: Path) -> Iterator[int]:
-    """Serve TLS with a certificate in front of a port of this machine; yields its own port."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(server)
-    own = pick_port()
-    loop = asyncio.new_event_loop()
+    def grant(self, user: str, rights: Iterable[Right]) -> None:
+        """Give a user rights."""
+        acls = [
+            ACL(
+                principal=f"User:{user}",
+                host="*",
+                operation=_OPERATIONS[right.operation],
+                permission_type=ACLPermissionType.ALLOW,
+                resource_pattern=ResourcePattern(_KINDS[right.resource], right.name),
+            )
+            for right in rights
+        ]
+        with self._admin() as admin:
+            admin.create_acls(acls)
 
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65_536):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
+    def revoke_all(self, user: str) -> None:
+        """Take all rights from a user."""
+        anything = ResourcePatternFilter(ResourceType.ANY, None, 1)
+        with self._admin() as admin:
+            admin.delete_acls(
+                [ACLFilter(f"User:{user}", None, ACLOperation.ANY, ACLPermissionType.ANY, anything)]
+            )
 
-    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        behind_reader, behind_writer = await asyncio.open_connection(HOST, port)
-        await asyncio.gather(pump(reader, behind_writer), pump(behind_reader, writer))
-
-    started = loop.create_task(asyncio.start_server(relay, HOST, own, ssl=context))
-    loop.run_until_complete(started)
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    try:
-        yield own
-    finally:
-        asyncio.run_coroutine_threadsafe(_end(started.result()), loop).result(timeout=5)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=5)
-        loop.close()
+    @contextmanager
+    def _admin(self) -> Iterator[Any]:
+        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+        try:
+            yield admin
+        finally:
+            admin.close()
 
 
-async def _end(server: asyncio.Server) -> None:
-    server.close()
-    relays = asyncio.all_tasks() - {asyncio.current_task()}
-    for relay in relays:
-        relay.cancel()
-    await asyncio.gather(*relays, return_exceptions=True)
+_KINDS: Final = {
+    "topic": ResourceType.TOPIC,
+    "group": ResourceType.GROUP,
+    "transactional-id": ResourceType.TRANSACTIONAL_ID,
+}
+
+_OPERATIONS: Final = {
+    "Read": ACLOperation.READ,
+    "Write": ACLOperation.WRITE,
+    "Describe": ACLOperation.DESCRIBE,
+    "DescribeConfigs": ACLOperation.DESCRIBE_CONFIGS,
+    "Create": ACLOperation.CREATE,
+}
+
+
+def find_redis_with_tls() -> Path:
+    """Return a server that was built with TLS; not all are."""
+    for program in (find_redis(StackSettings()), DEBIANS_REDIS):
+        if program.is_file() and b"tls-auth-clients" in program.read_bytes():
+            return program
+    pytest.skip("no redis-server with TLS (Debian: apt install redis-tools)")
+
+
+class SecuredRedis:
+    """A real server; `admin` may do anything, without TLS, as an administrator on the machine."""
+
+    def __init__(self, directory: Path, certificates: Certificates) -> None:
+        program = find_redis_with_tls()
+        directory.mkdir()
+        plain, self.port = pick_port(), pick_port()
+        self._certificates = certificates
+        options = {
+            "bind": HOST, "port": plain, "tls-port": self.port, "dir": directory, "save": "",
+            "tls-ca-cert-file": certificates.ca, "tls-auth-clients": "optional",
+            "tls-cert-file": certificates.pairs["good"],
+            "tls-key-file": certificates.pairs["good"],
+        }  # fmt: skip
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        log = (directory / "redis.log").open("wb")
+        self._process = subprocess.Popen(
+            ["redis-server", *words], executable=program, stdout=log, stderr=log
+        )
+        log.close()
+        self.admin: Any = redis.Redis(host=HOST, port=plain)
+        deadline = time.monotonic() + 60
+        while not self._answers():
+            assert time.monotonic() < deadline, (directory / "redis.log").read_text()
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(redis.ConnectionError):
+            return bool(self.admin.ping())
+        return False
+
+    def url(self, user: str, password: str = "") -> str:
+        """Return where a user connects, with TLS."""
+        login = f"{user}:{password}" if password else user
+        return f"rediss://{login}@{HOST}:{self.port}/0"
+
+    def set_user(self, user: str, rules: Iterable[str]) -> None:
+        """Make a user, or change one."""
+        self.admin.execute_command("ACL", "SETUSER", user, "on", f">{PASSWORD}", *rules)
+
+    @contextmanager
+    def showing(self, certificate: str, *, asks: str = "optional") -> Iterator[None]:
+        """Show another certificate for a while, and ask clients for theirs."""
+        try:
+            self._show(certificate, asks)
+            yield
+        finally:
+            self._show("good", "optional")
+
+    def _show(self, certificate: str, asks: str) -> None:
+        pair = str(self._certificates.pairs[certificate])
+        self.admin.execute_command(
+            "CONFIG", "SET", "tls-cert-file", pair, "tls-key-file", pair, "tls-auth-clients", asks
+        )
+
+    def stop(self) -> None:
+        """End it."""
+        self.admin.close()
+        self._process.kill()
+        self._process.wait()

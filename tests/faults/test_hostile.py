@@ -31,6 +31,9 @@ pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.timeout(240)
 MakeTrial = Callable[..., Trial]
 
 MAX_MESSAGE_BYTES = 12_000_000
+UNPACKED_BYTES = 20_000_000
+"""Of a record whose batch is small: more than the dead-letter topic, or a request, may have."""
+
 LSTM = {"bucket_seconds": 60}  # buckets that the shipped model knows
 
 ODD_GENRES = [
@@ -100,6 +103,32 @@ def test_every_hostile_record_is_a_dead_letter_that_names_the_field(make_trial: 
     for offset, reason in reasons.items():
         assert told[offset].startswith(reason), told[offset]
     assert counted(outcome) == {"crime": len(records) - len(reasons)}
+
+
+def test_a_record_that_unpacks_to_more_than_any_topic_takes_is_a_dead_letter(
+    make_trial: MakeTrial,
+) -> None:
+    trial = make_trial(partitions=1)
+    trial.consume()
+    producer = KafkaProducer(
+        bootstrap_servers=trial.settings.kafka_bootstrap,
+        max_request_size=2 * UNPACKED_BYTES,
+        compression_type="zstd",
+        acks="all",
+    )
+    try:
+        for value in (record(), b" " * UNPACKED_BYTES, record()):
+            producer.send(trial.settings.topic_clicks, value, partition=0).get(timeout=60)
+    finally:
+        producer.close(timeout=10)
+    outcome = trial.drain()
+    [letter] = outcome.dead_letters
+    headers = dict(letter.headers)
+    assert headers["genrecast-reason"].decode().startswith(f"value: {UNPACKED_BYTES} bytes")
+    assert letter.value is not None
+    assert len(letter.value) == trial.settings.max_event_bytes
+    assert headers["genrecast-cut-from-bytes"] == str(UNPACKED_BYTES).encode()
+    assert counted(outcome) == {"crime": 2}
 
 
 def test_odd_genres_are_counted_and_stay_out_of_key_names(make_trial: MakeTrial) -> None:

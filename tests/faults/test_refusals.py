@@ -1,210 +1,386 @@
-"""Wrong passwords, missing rights, untrusted certificates: said once, clearly, and waited for."""
+"""Who is refused is told once, clearly, and ends where waiting is in vain; least rights suffice."""
 
 import re
 import signal
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
-import redis
-from kafka import KafkaAdminClient
-from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
+from kafka import KafkaProducer
 
+from consumer.broker.journal import Journal
+from consumer.broker.publisher import Publisher
+from consumer.broker.topic_log import TopicLog
+from consumer.broker.topics import Topics
+from consumer.errors import BrokerLinkRefusedError, BrokerRefusedError, BrokerUnavailableError
+from contracts import kafka_client
+from contracts.kafka_log import quiet_kafka_log
+from contracts.rights import ROLES, Right, kafka_rights, redis_rules
+from contracts.settings import Settings
 from stack.ports import HOST
-from stack.runner import Endpoints
-from tests.deployment import Deployment, deployment
+from state.redis_store import RedisStore
+from state.store import StoreError, StoreLinkRefusedError, StoreRefusedError
+from tests.deployment import (
+    Deployment,
+    assert_each_bucket_once_in_order,
+    deployment,
+    observed_per_genre,
+    read_report,
+)
 from tests.faults.secured import (
     PASSWORD,
-    USER,
     Certificates,
     SecuredBroker,
+    SecuredRedis,
     make_certificates,
-    tls_in_front,
 )
 
-pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.timeout(300)]
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 
 
 @dataclass
 class Secured:
-    broker: SecuredBroker
-    certificates: Certificates
-    redis_url: str
+    """The servers, and settings of a client that does everything right."""
 
-    def kafka(self, listener: str, **changes: object) -> dict[str, object]:
-        """Return the settings of a client of a listener that does everything right."""
-        protocol = "SASL_PLAINTEXT" if listener == "sasl" else "SASL_SSL"
+    broker: SecuredBroker
+    redis: SecuredRedis
+    certificates: Certificates
+    users: set[str] = field(default_factory=set)
+
+    @property
+    def password(self) -> Path:
+        return self.certificates.ca.parent / "password"
+
+    def kafka(self, user: str, listener: str = "good", **changes: object) -> dict[str, Any]:
+        if user not in self.users:
+            self.broker.add_user(user)
+            self.users.add(user)
         trusted = {} if listener == "sasl" else {"kafka_ca_file": self.certificates.ca}
         return {
             "kafka_bootstrap": f"{HOST}:{self.broker.ports[listener]}",
-            "kafka_security_protocol": protocol,
-            "kafka_username": USER,
-            "kafka_password_file": self.certificates.ca.parent / "password",
+            "kafka_security_protocol": "SASL_PLAINTEXT" if listener == "sasl" else "SASL_SSL",
+            "kafka_sasl_mechanism": "SCRAM-SHA-512",
+            "kafka_username": user,
+            "kafka_password_file": self.password,
             **trusted,
             **changes,
         }
 
+    def redis_of(self, user: str, **changes: object) -> dict[str, Any]:
+        return {
+            "redis_url": self.redis.url(user),
+            "redis_password_file": self.password,
+            "redis_ca_file": self.certificates.ca,
+            **changes,
+        }
+
+
+def settings_of(**options: object) -> Settings:
+    return Settings.model_validate(options)
+
 
 @pytest.fixture(scope="module")
-def secured(services: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     directory = tmp_path_factory.mktemp("secured")
     certificates = make_certificates(directory / "certificates")
-    (certificates.ca.parent / "password").write_text(PASSWORD + "\n")
-    (certificates.ca.parent / "wrong").write_text("s3cret-but-wrong\n")
+    for name, text in (("password", PASSWORD), ("wrong", "s3cret-but-wrong")):
+        (certificates.ca.parent / name).write_text(f"{text}\n")
+    server = SecuredRedis(directory / "redis", certificates)
     broker = SecuredBroker(directory / "kafka", certificates)
-    broker.start()
-    yield Secured(broker, certificates, services.redis_url)
-    broker.stop()
-
-
-@contextmanager
-def consuming(d: Deployment, **changes: object) -> Iterator[Path]:
-    """Run a consumer with other settings; yields its log, which holds no secret at the end."""
-    options = d.options
-    d.options = {**options, **changes}
-    log = d.logs / f"{len(d.running)}-consume.log"
-    process = d.start("consume")
-    d.options = options
+    quiet_kafka_log()
     try:
-        yield log
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == 0, log.read_text()
+        broker.start(dies_with_parent=True)
+        yield Secured(broker, server, certificates)
     finally:
-        process.kill()
-        process.wait()
-    text = log.read_text()
-    assert "s3cret" not in text
-    assert "Traceback" not in text
-
-
-def wait_for(log: Path, *patterns: str) -> None:
-    """Wait until a log holds something of each pattern (regular expressions)."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not all(re.search(pattern, log.read_text()) for pattern in patterns):
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.1)
+        broker.stop()
+        server.stop()
 
 
 @pytest.fixture
 def shop(secured: Secured, tmp_path: Path) -> Iterator[Deployment]:
     """A deployment whose topics are there, made by somebody with all rights."""
-    bootstrap = f"{HOST}:{secured.broker.port}"
-    with deployment(bootstrap, secured.redis_url, tmp_path / "logs", bucket_seconds=30) as d:
-        d.make_topics()
-        yield d
+    with shop_of(secured, tmp_path) as made:
+        yield made
 
 
-def test_a_wrong_kafka_password_is_refused_by_name(secured: Secured, shop: Deployment) -> None:
-    wrong = secured.certificates.ca.parent / "wrong"
-    with consuming(shop, **secured.kafka("sasl", kafka_password_file=wrong)) as log:
-        # Which of the two the client sees is the broker's timing.
-        wait_for(log, "not ready", "Invalid username or password|refuses a login")
+@contextmanager
+def shop_of(secured: Secured, logs: Path) -> Iterator[Deployment]:
+    with deployment(secured.broker.bootstrap, "redis://nowhere", logs, bucket_seconds=30) as made:
+        made.make_topics()
+        yield made
+
+
+# --- The link: login and certificates. Nobody waits.
+
+
+def refusal(attempt: Callable[[], object]) -> str:
+    """Return what is said; a busy broker may have us try more than once."""
+    told: list[Exception] = []
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (told and isinstance(told[-1], BrokerLinkRefusedError | StoreLinkRefusedError)):
+        assert time.monotonic() < deadline, told
+        with pytest.raises((BrokerUnavailableError, BrokerRefusedError, StoreError)) as caught:
+            attempt()
+        told.append(caught.value)
+    assert "s3cret" not in str(told)
+    return str(told[-1])
 
 
 @pytest.mark.parametrize(
-    ("listener", "changes", "reason"),
+    ("listener", "changes", "told"),
     [
-        ("good", {"kafka_ca_file": "stranger"}, "certificate verify failed"),
-        ("expired", {}, "certificate has expired"),
-        ("elsewhere", {}, "certificate is not valid for"),
+        ("sasl", {"kafka_password_file": "wrong"}, "refuses the login.*GENRECAST_KAFKA_PASSWORD"),
+        ("good", {"kafka_password_file": "wrong"}, "refuses the login.*GENRECAST_KAFKA_PASSWORD"),
+        ("good", {"kafka_sasl_mechanism": "PLAIN"}, "GENRECAST_KAFKA_SASL_MECHANISM"),
+        ("good", {"kafka_ca_file": "stranger.pem"}, "not trusted.*GENRECAST_KAFKA_CA_FILE"),
+        ("expired", {}, "certificate of Kafka has expired"),
+        ("elsewhere", {}, "not valid for 127.0.0.1: GENRECAST_KAFKA_BOOTSTRAP"),
+        ("mutual", {}, "refuses our certificate.*GENRECAST_KAFKA_CERTIFICATE_FILE"),
+        ("mutual", {"kafka_certificate_file": "expired.pem"}, "GENRECAST_KAFKA_CERTIFICATE_FILE"),
     ],
 )
-def test_a_brokers_certificate_that_is_not_trusted_is_told_why(
-    secured: Secured, shop: Deployment, listener: str, changes: dict[str, str], reason: str
+def test_kafka_refuses_a_link_and_the_setting_to_change_is_named(
+    secured: Secured,
+    monkeypatch: pytest.MonkeyPatch,
+    listener: str,
+    changes: dict[str, str],
+    told: str,
 ) -> None:
-    others = {name: secured.certificates.stranger for name in changes}
-    with consuming(shop, **secured.kafka(listener, **others)) as log:
-        wait_for(log, "not ready", reason)
+    monkeypatch.setattr(kafka_client, "BOOTSTRAP_TIMEOUT_MS", 2_000)
+    files = {
+        name: secured.certificates.ca.parent / value if name.endswith("file") else value
+        for name, value in changes.items()
+    }
+    settings = settings_of(**secured.kafka("shop", listener, **files))
+    assert re.search(told, refusal(lambda: Topics(settings)))
+
+
+def test_a_client_with_its_certificate_is_let_in(secured: Secured) -> None:
+    pair = secured.certificates.pairs["good"]
+    settings = settings_of(**secured.kafka("shop", "mutual", kafka_certificate_file=pair))
+    topics = Topics(settings)
+    topics.close()
+    secured.redis.set_user("shop", redis_rules("consumer", settings, "server"))
+    with secured.redis.showing("good", asks="yes"):
+        opened(settings_of(**secured.redis_of("shop", redis_certificate_file=pair)))
+
+
+def opened(settings: Settings) -> None:
+    store = RedisStore.connect(settings)
+    try:
+        store.open()
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize(
+    ("shown", "asks", "changes", "told"),
+    [
+        ("good", "no", {"redis_password_file": "wrong"}, "login.*GENRECAST_REDIS_PASSWORD_FILE"),
+        ("good", "no", {"redis_ca_file": "stranger.pem"}, "not trusted.*GENRECAST_REDIS_CA_FILE"),
+        ("expired", "no", {}, "certificate of Redis has expired"),
+        ("elsewhere", "no", {}, "not valid for 127.0.0.1: GENRECAST_REDIS_URL"),
+        ("good", "yes", {}, "refuses our certificate.*GENRECAST_REDIS_CERTIFICATE_FILE"),
+        ("good", "yes", {"redis_certificate_file": "expired.pem"}, "GENRECAST_REDIS_CERTIFICATE"),
+    ],
+)
+def test_redis_refuses_a_link_and_the_setting_to_change_is_named(
+    secured: Secured, shown: str, asks: str, changes: dict[str, str], told: str
+) -> None:
+    files = {name: secured.certificates.ca.parent / value for name, value in changes.items()}
+    secured.redis.set_user("shop", redis_rules("consumer", Settings(), "server"))
+    with secured.redis.showing(shown, asks=asks):
+        settings = settings_of(**secured.redis_of("shop", **files))
+        assert re.search(told, refusal(lambda: opened(settings)))
+
+
+@pytest.mark.parametrize("wrong", ["kafka", "redis"])
+def test_a_command_that_is_refused_ends_at_once_with_2_and_one_message(
+    secured: Secured, shop: Deployment, wrong: str
+) -> None:
+    app = shop.settings.app
+    secured.broker.add_user(app)
+    secured.broker.grant(app, kafka_rights("consumer", shop.settings))
+    secured.redis.set_user(app, redis_rules("consumer", shop.settings, "server"))
+    shop.options |= secured.kafka(app) | secured.redis_of(app)
+    shop.options[f"{wrong}_password_file"] = secured.certificates.ca.parent / "wrong"
+    commands = (
+        ["consume", "simulate --events 1", "feed"] if wrong == "kafka" else ["consume", "status"]
+    )
+    ended = [
+        subprocess.Popen(
+            shop.command(words.split()[0], *words.split()[1:]), stderr=subprocess.PIPE, text=True
+        )
+        for words in commands
+    ]
+    for command, process in zip(commands, ended, strict=True):
+        told = process.communicate(timeout=PATIENCE_SECONDS)[1]
+        assert process.returncode == 2, (command, told)
+        assert told.count(f"{wrong.title()} refuses the login") == 1, told
+        assert "s3cret" not in told
+        assert "Traceback" not in told
+
+
+# --- Rights. Who lacks one is told which, and waits: granting it needs no restart.
+
+
+@contextmanager
+def consuming(d: Deployment) -> Iterator[Path]:
+    """Run a consumer; yields its log, which holds no secret at the end."""
+    log = d.logs / f"{len(d.running)}-consume.log"
+    process = d.start("consume")
+    try:
+        yield log
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=PATIENCE_SECONDS) == 0, log.read_text()
+    finally:
+        process.kill()
+        process.wait()
+    assert "s3cret" not in log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+def wait_for(log: Path, pattern: str) -> "re.Match[str]":
+    """Wait until a log holds something; return it."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (found := re.search(pattern, log.read_text())) is None:
+        assert time.monotonic() < deadline, f"{pattern}\n{log.read_text()}"
+        time.sleep(0.1)
+    return found
+
+
+def grant_what_is_told(secured: Secured, log: Path, user: str, wanted: list[Right]) -> None:
+    """Give a user each of some rights once the log has said that what it is on is denied."""
+    for name, kind in dict.fromkeys((right.name, right.resource) for right in wanted):
+        wait_for(log, rf"Kafka denies our user \w+ on {kind.replace('-', ' ')} {name}: grant it")
+        secured.broker.grant(user, [r for r in wanted if (r.name, r.resource) == (name, kind)])
 
 
 def test_missing_rights_are_named_one_by_one_and_granting_them_needs_no_restart(
     secured: Secured, shop: Deployment
 ) -> None:
-    settings = shop.settings
-    everything = {
-        ResourceType.TOPIC: [
-            settings.topic_clicks, settings.topic_forecasts, settings.topic_buckets,
-            settings.topic_late, settings.topic_dead_letter,
-        ],
-        ResourceType.GROUP: [f"genrecast-{settings.app}"],
-        ResourceType.TRANSACTIONAL_ID: [f"genrecast-{settings.app}"],
-    }  # fmt: skip
-    with consuming(shop, **secured.kafka("good")) as log:
-        for kind, told in (
-            (ResourceType.TOPIC, "TopicAuthorizationFailed"),
-            (ResourceType.GROUP, "GroupAuthorizationFailed"),
-            (ResourceType.TRANSACTIONAL_ID, "TransactionalIdAuthorizationFailed"),
-        ):
-            wait_for(log, told)
-            grant(secured, kind, everything[kind])
+    settings, app = shop.settings, shop.settings.app
+    shop.options |= secured.kafka(app) | secured.redis_of(app)
+    wanted = kafka_rights("consumer", settings)
+    order = ["forecasts", "buckets", "late", "dead_letter", "clicks"]
+    topics = [
+        right
+        for name in order
+        for right in wanted
+        if right.name == getattr(settings, f"topic_{name}")
+    ]
+    rules = redis_rules("consumer", settings, "server")
+    secured.redis.set_user(app, ["resetkeys", "-@all"])
+    with consuming(shop) as log:
+        grant_what_is_told(secured, log, app, topics)
+        wait_for(log, r"Redis denies our user a right \(")
+        secured.redis.set_user(app, [rule for rule in rules if rule not in {"+zadd", "+del"}])
+        wait_for(log, r"Redis denies our user the commands \+zadd \+del:")
+        secured.redis.set_user(app, rules)
+        grant_what_is_told(secured, log, app, [right for right in wanted if right not in topics])
         wait_for(log, "this member is the forecaster")
 
 
-def grant(secured: Secured, kind: ResourceType, names: list[str]) -> None:
-    admin = KafkaAdminClient(bootstrap_servers=f"{HOST}:{secured.broker.port}")
-    try:
-        admin.create_acls(
-            [
-                ACL(
-                    principal=f"User:{USER}",
-                    host="*",
-                    operation=ACLOperation.ALL,
-                    permission_type=ACLPermissionType.ALLOW,
-                    resource_pattern=ResourcePattern(kind, name),
-                )
-                for name in names
-            ]
-        )
-    finally:
-        admin.close()
-
-
 @pytest.mark.parametrize(
-    ("server", "trusted", "reason"),
+    ("setting", "operation", "attempt"),
     [
-        ("good", "stranger", "certificate verify failed"),
-        ("expired", "ca", "certificate has expired"),
-        ("elsewhere", "ca", "certificate is not valid for"),
+        ("topic_clicks", "Read", lambda s: list(TopicLog(s, s.topic_clicks).read())),
+        ("topic_buckets", "Read", lambda s: Journal(s).read_tail()),
+        ("topic_forecasts", "Write", lambda s: Publisher(s).publish(0, [("crime", b"{}")], b"{}")),
+        ("topic_buckets", "Write", lambda s: Publisher(s).publish(0, [("crime", b"{}")], b"{}")),
     ],
 )
-def test_a_certificate_of_redis_that_is_not_trusted_is_told_why(
-    secured: Secured, shop: Deployment, server: str, trusted: str, reason: str
+def test_one_right_fewer_is_told_by_its_name(
+    secured: Secured,
+    shop: Deployment,
+    setting: str,
+    operation: str,
+    attempt: Callable[[Settings], object],
 ) -> None:
-    port = int(secured.redis_url.rpartition(":")[2].partition("/")[0])
-    certificate = secured.certificates.servers[server]
-    with tls_in_front(port, certificate) as own:
-        changes = {
-            "redis_url": f"rediss://{HOST}:{own}/0",
-            "redis_ca_file": getattr(secured.certificates, trusted),
-        }
-        with consuming(shop, **changes) as log:
-            wait_for(log, "not ready", reason)
+    settings = shop.settings
+    lacking = Right("topic", getattr(settings, setting), operation)  # type: ignore[arg-type]
+    rights = set(kafka_rights("consumer", settings)) - {lacking}
+    seen = {Right("topic", right.name, "Describe") for right in (*rights, lacking)}
+    user = settings.app
+    shop.options |= secured.kafka(user)
+    secured.broker.grant(user, {*rights, *(r for r in seen if r.resource == "topic")})
+    write(secured, shop)
+    with pytest.raises(BrokerRefusedError, match=f"{operation} on topic {lacking.name}: grant it"):
+        attempt(shop.settings)
 
 
-def test_redis_over_tls_that_is_trusted_works(secured: Secured, shop: Deployment) -> None:
-    port = int(secured.redis_url.rpartition(":")[2].partition("/")[0])
-    with tls_in_front(port, secured.certificates.servers["good"]) as own:
-        shop.options |= {
-            "redis_url": f"rediss://{HOST}:{own}/0",
-            "redis_ca_file": secured.certificates.ca,
-        }
-        shop.run("consume", "--until-idle", 0)
+def write(secured: Secured, d: Deployment) -> None:
+    """Have something on the topics that are read."""
+    producer = KafkaProducer(bootstrap_servers=secured.broker.bootstrap)
+    try:
+        for topic in (d.settings.topic_clicks, d.settings.topic_buckets):
+            producer.send(topic, b"{}").get(timeout=30)
+    finally:
+        producer.close(timeout=5)
 
 
-def test_missing_rights_in_redis_are_named_and_granting_them_needs_no_restart(
-    secured: Secured, shop: Deployment
+# --- Least rights, two deployments on one Kafka and one Redis.
+
+
+def run_as(secured: Secured, d: Deployment, role: str, *arguments: object) -> str:
+    """Run a role's command as a user that has the role's rights and no other."""
+    before, user = d.options, f"{d.settings.app}-{role}"
+    try:
+        d.options = {**before, **as_user(secured, d, role, user)}
+        return d.run(*arguments)  # type: ignore[arg-type]
+    finally:
+        d.options = before
+
+
+def as_user(secured: Secured, d: Deployment, role: str, user: str) -> dict[str, Any]:
+    assert role in ROLES
+    options = secured.kafka(user)
+    secured.broker.grant(user, kafka_rights(role, d.settings))
+    rules = redis_rules(role, d.settings, "server")
+    if rules:
+        secured.redis.set_user(user, rules)
+    return options | secured.redis_of(user)
+
+
+def test_two_deployments_with_least_rights_count_exactly_and_do_not_touch_each_other(
+    secured: Secured, tmp_path: Path
 ) -> None:
-    app = shop.settings.app
-    with redis.Redis.from_url(secured.redis_url) as admin:
-        admin.execute_command("ACL", "SETUSER", app, "on", f">{PASSWORD}", "+@all", "~other:*")
-        url = secured.redis_url.replace("redis://", f"redis://{app}:{PASSWORD}@")
-        with consuming(shop, redis_url=url) as log:
-            wait_for(log, "not ready", "Redis refuses us")
-            admin.execute_command("ACL", "SETUSER", app, f"~{{genrecast:{app}}}:*")
-            wait_for(log, "this member is the forecaster")
-        admin.execute_command("ACL", "DELUSER", app)
+    with shop_of(secured, tmp_path / "a") as one, shop_of(secured, tmp_path / "b") as other:
+        reports = {}
+        for number, d in enumerate((one, other)):
+            report = tmp_path / f"{number}.json"
+            run_as(
+                secured, d, "simulator", "simulate", "--events", 3_000 + 500 * number,
+                "--seed", number, "--start", "2026-03-02T18:00", "--speed", 500, "--rate", 3_000,
+                "--disorder-seconds", 5, "--late", 0.01,
+                "--malformed", 0.01, "--report", report,
+            )  # fmt: skip
+            reports[d.settings.app] = read_report(report)
+            d.options |= as_user(secured, d, "consumer", f"{d.settings.app}-consumer")
+        for d in (one, other):
+            d.finish()
+            forecasts = d.forecasts()
+            truth = reports[d.settings.app]
+            assert truth["is_exact"], truth
+            counted = {genre: n for genre, n in truth["counted_per_genre"].items() if n}
+            assert observed_per_genre(forecasts) == counted
+            assert_each_bucket_once_in_order(forecasts, d.settings.bucket_ms)
+            run_as(secured, d, "tools", "verify")
+            run_as(secured, d, "serve", "status")
+            lines = run_as(secured, d, "feed", "feed", "--from-beginning", "--until-idle", 0)
+            assert len(lines.splitlines()) == len(forecasts)
+        assert "s3cret" not in one.log_text() + other.log_text()
+        stolen = {**secured.redis_of(f"{one.settings.app}-consumer"), "app": other.settings.app}
+        with pytest.raises(StoreRefusedError, match="Redis denies our user"):
+            opened(settings_of(**stolen, bucket_seconds=30))
+        with pytest.raises(BrokerRefusedError, match=r"on topic"):
+            Journal(
+                settings_of(**{**other.options, **secured.kafka(f"{one.settings.app}-consumer")})
+            ).read_tail()

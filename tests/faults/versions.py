@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from contracts.connection_settings import ENVIRONMENT_PREFIX
+from contracts.link_settings import ENVIRONMENT_PREFIX
 
 ROOT: Final = Path(__file__).parents[2]
 

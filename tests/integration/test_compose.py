@@ -71,6 +71,9 @@ class Compose:
         return found
 
 
+PINNED = re.compile(r":v?\d+\.\d+\.\d+(-[a-z]+)*@sha256:[0-9a-f]{64}(\}|$)")
+"""The end of an image that can't become another one."""
+
 LOOK_AT_PAGE = """
 import json, urllib.request
 def get(path):
@@ -133,6 +136,16 @@ def test_every_service_is_bounded_and_checked() -> None:
     assert {"--appendonly", "noeviction"} <= set(services["redis"]["command"])
 
 
+def test_images_that_others_make_are_pinned_by_version_and_digest() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    images = {service["image"] for service in services.values()}
+    ours = {image for image in images if "genrecast:" in image}
+    [base] = re.findall(r"^ARG BASE_IMAGE=(.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert len(images - ours) == 4
+    for image in {base} | images - ours:
+        assert PINNED.search(image), image
+
+
 def test_compose_takes_the_file_with_the_profile_observe_and_without() -> None:
     for profile in ([], ["--profile", "observe"]):
         done = subprocess.run(
@@ -148,7 +161,7 @@ def test_prometheus_and_grafana_come_only_when_asked_for_pinned_and_read_only() 
     assert set(observers) == {"prometheus", "grafana"}
     assert not any("profiles" in s for name, s in services.items() if name not in observers)
     for name, service in observers.items():
-        assert re.search(r":v?\d+\.\d+\.\d+\}$", service["image"]), name
+        assert PINNED.search(service["image"]), name
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])

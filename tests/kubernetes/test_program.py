@@ -11,7 +11,7 @@ import yaml
 
 from consumer.broker.topics import DEFAULT_PARTITIONS
 from consumer.health import Readiness, serve_health
-from contracts.connection_settings import ENVIRONMENT_PREFIX
+from contracts.link_settings import ENVIRONMENT_PREFIX
 from contracts.settings import Settings
 from feed.serve.app import make_api
 from feed.serve.server import GRACE_SECONDS, JOIN_SECONDS

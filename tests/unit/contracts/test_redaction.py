@@ -60,15 +60,17 @@ def test_other_texts_stay_as_they_are(text: str) -> None:
 
 def test_the_settings_secrets_are_known_wherever_they_are_kept(tmp_path: Path) -> None:
     (tmp_path / "kafka").write_text("in-a-file\n")
+    (tmp_path / "url").write_text("redis://u:of-a-file@h:1/0\n")
     settings = Settings(
         redis_url="redis://u:in%20url@h:1/0",
-        kafka_password="direct",
         kafka_password_file=tmp_path / "kafka",
         redis_password_file=tmp_path / "missing",
+        redis_sentinel_password="direct",
         traces_url="https://u:to-traces@h",
     )
     hidden = Redactor.of(settings)("in-a-file, in url, in%20url, direct, to-traces")
     assert hidden == "***, ***, ***, ***, ***"
+    assert Redactor.of(Settings(redis_url_file=tmp_path / "url"))("of-a-file") == "***"
 
 
 @pytest.mark.parametrize(

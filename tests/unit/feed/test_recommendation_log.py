@@ -119,7 +119,7 @@ def test_what_waits_is_written_before_it_ends(
     ("error", "said"),
     [
         (KafkaTimeoutError("no answer"), "writing to topic genre-recommendations: "),
-        (TopicAuthorizationFailedError(), "Kafka refuses"),
+        (TopicAuthorizationFailedError(), "Kafka denies our user Write on topic"),
     ],
 )
 def test_what_kafka_does_not_take_is_counted_and_said(

@@ -1,4 +1,4 @@
-"""Settings of the way to a deployment's Kafka and Redis, and of what is called how there."""
+"""Settings of the links to Kafka and Redis: where they are, who we are there, whom we trust."""
 
 import re
 from pathlib import Path
@@ -14,11 +14,9 @@ ENVIRONMENT_PREFIX: Final = "GENRECAST_"
 
 _BROKER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+):(?P<port>[0-9]{1,5})")
 
-TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
-
-class ConnectionSettings(BaseSettings):
-    """Where Kafka and Redis are, who we are to them, and the names of topics and keys."""
+class LinkSettings(BaseSettings):
+    """What every client of Kafka and Redis takes. A secret `x` may come from a file: `x_file`."""
 
     model_config = SettingsConfigDict(
         env_prefix=ENVIRONMENT_PREFIX,
@@ -30,9 +28,6 @@ class ConnectionSettings(BaseSettings):
         env_ignore_empty=True,
     )
 
-    app: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = Field(
-        default="default", description="Name of the deployment: Redis keys, consumer group."
-    )
     kafka_bootstrap: Annotated[str, Field(min_length=1)] = Field(
         default="localhost:9092", description="Kafka brokers, host:port, comma-separated."
     )
@@ -54,44 +49,31 @@ class ConnectionSettings(BaseSettings):
         default=None, description="Client certificate (PEM) for Kafka."
     )
     kafka_key_file: Path | None = Field(default=None, description="Client key (PEM) for Kafka.")
-    group_instance_id: Annotated[
-        str | None, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}$")
-    ] = Field(
-        default=None,
-        description="A consumer's own name in the group: back within session_timeout_seconds, it "
-        "gets its partitions back and nobody else's move. Unset: it leaves when it ends.",
-    )
     redis_url: SecretStr = Field(
         default=SecretStr("redis://localhost:6379/0"),
         description="Redis: redis://, rediss:// (TLS), unix://, redis+sentinel://, redis+cluster://.",
     )
+    redis_url_file: Path | None = Field(
+        default=None, description="File that holds the URL of Redis, with its password."
+    )
     redis_password_file: Path | None = Field(
-        default=None, description="File that holds the Redis password."
+        default=None, description="File that holds the Redis password alone."
     )
     redis_ca_file: Path | None = Field(
         default=None, description="CA certificates (PEM) to trust for Redis."
     )
-
-    topic_clicks: TopicName = Field(default="clicks", description="Topic of click events.")
-    topic_forecasts: TopicName = Field(
-        default="genre-forecasts", description="Topic of forecasts, read it `read_committed`."
+    redis_certificate_file: Path | None = Field(
+        default=None, description="Client certificate (PEM) for Redis."
     )
-    topic_buckets: TopicName = Field(
-        default="genre-buckets", description="Topic of the bucket journal (one partition)."
+    redis_key_file: Path | None = Field(default=None, description="Client key (PEM) for Redis.")
+    redis_sentinel_username: str | None = Field(
+        default=None, description="ACL user at the sentinels, where they have one."
     )
-    topic_late: TopicName = Field(default="clicks-late", description="Topic of late events.")
-    topic_dead_letter: TopicName = Field(
-        default="clicks-dead-letter", description="Topic of records that are no click events."
+    redis_sentinel_password: SecretStr | None = Field(
+        default=None, description="Password of the sentinels; they have their own."
     )
-    topic_replayed: TopicName = Field(
-        default="clicks-replayed", description="Topic that names the dead letters sent again."
-    )
-    topic_alerts: TopicName = Field(
-        default="genre-alerts", description="Topic of alerts (one partition)."
-    )
-    topic_recommendations: TopicName = Field(
-        default="genre-recommendations",
-        description="Topic of the recommendations that were answered.",
+    redis_sentinel_password_file: Path | None = Field(
+        default=None, description="File that holds the sentinels' password."
     )
 
     @field_validator("kafka_bootstrap")
@@ -110,17 +92,26 @@ class ConnectionSettings(BaseSettings):
         return url
 
     @model_validator(mode="after")
-    def _topics_differ(self) -> Self:
-        topics = [
-            self.topic_clicks,
-            self.topic_forecasts,
-            self.topic_buckets,
-            self.topic_late,
-            self.topic_dead_letter,
-            self.topic_replayed,
-            self.topic_alerts,
-            self.topic_recommendations,
-        ]
-        if len(set(topics)) != len(topics):
-            raise ValueError("the topic_* settings must differ from one another")
+    def _secrets_are_given_once(self) -> Self:
+        given = {name for name in self.model_fields_set if getattr(self, name) is not None}
+        twice = [name for name in sorted(given) if f"{name}_file" in given]
+        if twice:
+            names = " and ".join(
+                ENVIRONMENT_PREFIX + n.upper() for n in (twice[0], f"{twice[0]}_file")
+            )
+            raise ValueError(f"{names} are both set: keep one")
+        return self
+
+    @model_validator(mode="after")
+    def _certificates_have_keys(self) -> Self:
+        for link in ("kafka", "redis"):
+            certificate, key = (
+                getattr(self, f"{link}_{part}_file") for part in ("certificate", "key")
+            )
+            if key is not None and certificate is None:
+                names = (
+                    f"{ENVIRONMENT_PREFIX}{link.upper()}_{part}_FILE"
+                    for part in ("KEY", "CERTIFICATE")
+                )
+                raise ValueError("{} is of no use without {}".format(*names))
         return self
