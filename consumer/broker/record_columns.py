@@ -79,7 +79,7 @@ def read_columns(pieces: Sequence[Piece]) -> Columns:
     """
     try:
         return _read(pieces)
-    except (IndexError, ValueError) as error:
+    except (IndexError, ValueError, OverflowError) as error:
         raise OddRecordsError from error
 
 

@@ -125,8 +125,7 @@ def test_a_record_that_unpacks_to_more_than_any_topic_takes_is_a_dead_letter(
     [letter] = outcome.dead_letters
     headers = dict(letter.headers)
     assert headers["genrecast-reason"].decode().startswith(f"value: {UNPACKED_BYTES} bytes")
-    assert letter.value is not None
-    assert len(letter.value) == trial.settings.max_event_bytes
+    assert len(letter.value or b"") == trial.settings.max_event_bytes
     assert headers["genrecast-cut-from-bytes"] == str(UNPACKED_BYTES).encode()
     assert counted(outcome) == {"crime": 2}
 

@@ -11,6 +11,7 @@ TOKENS: Final = (
     b"", b"\0", b"\xff", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b'"', b"{", b"}", b"[" * 2_000,
     b'{"a":' * 600, b"1e999", b"-0.0", b"NaN", b"9" * 400, b"1e-400", b"0x1", b"null", b"true",
     b"\\ud800", b"\\u0000", b"\r\n", b"%00", b"../", b"'", b"$(", b"\x1b[2J", b"A" * 70_000,
+    b"(" * 900, b"-" * 9_000, b"1099511627776",
 )  # fmt: skip
 """What parsers differ in, or fall over."""
 

@@ -1,6 +1,9 @@
 """Sound bytes of every kind, to begin from."""
 
+import hashlib
+import io
 import json
+import zipfile
 from types import SimpleNamespace
 from typing import Final, NamedTuple
 
@@ -9,6 +12,8 @@ from kafka.record.default_records import DefaultRecordBatchBuilder
 from numpy.typing import NDArray
 
 from contracts.measures import MEASURE_COUNT
+from model.artifact import MANIFEST_NAME, pack_weights
+from model.registry import SHIPPED_DIRECTORY
 from state.model_store import ModelEntry
 from tests.unit.feed.making import alert, message, parts
 
@@ -31,6 +36,44 @@ _FORECASTS, _JOURNAL = parts(0)
 FORECAST: Final = message(_FORECASTS[0])
 JOURNAL: Final = _JOURNAL.model_dump_json().encode()
 ALERT: Final = alert(0, "raised").model_dump_json().encode()
+_ARRAYS: Final = {"a": np.ones((2, 3), np.float32), "b": np.zeros(4, np.float32)}
+
+
+def _squeezed(arrays: dict[str, NDArray[np.float32]]) -> bytes:
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)  # type: ignore[arg-type,unused-ignore]
+    return stream.getvalue()
+
+
+WEIGHTS: Final = (pack_weights(_ARRAYS), _squeezed(_ARRAYS))
+
+
+def _members() -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(WEIGHTS[0])) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+ARRAY: Final = _members()["a.npy"]
+"""One member of the archive: a header, then numbers."""
+
+
+def archive_of(first: bytes, compression: int) -> bytes:
+    """Return weights with other bytes for an array, under a sound checksum of the archive's."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", compression) as archive:
+        for name, content in {**_members(), "a.npy": first}.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+MANIFEST: Final = json.dumps(
+    json.loads((SHIPPED_DIRECTORY / MANIFEST_NAME).read_bytes())
+    | {
+        "shapes": {name: array.shape for name, array in _ARRAYS.items()},
+        "sha256": hashlib.sha256(WEIGHTS[0]).hexdigest(),
+    }
+).encode()
+
 MODEL_ENTRY: Final = ModelEntry(version="lstm-1", registered_at=1).model_dump_json().encode()
 STATE: Final = b"1767571200000 2\n" + bytes(32)
 THRESHOLDS: Final = b'[[threshold]]\ngenre = "crime"\nabove = 5.0\nof = "0.9"\nwithin = 3\n'

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -27,19 +28,22 @@ from feed.position import PositionFile
 from feed.serve.alerts import parse_alert
 from feed.serve.settings import ServeSettings
 from model.artifact import MANIFEST_NAME, WEIGHTS_NAME, ModelRefusedError, load_artifact
-from model.registry import SHIPPED_DIRECTORY
 from state.model_store import entry_of, figures_of, request_of
 from state.packing import pack_row, unpack_row, unpack_states
 from tests.fuzz.mutating import mutated
 from tests.fuzz.samples import (
     ALERT,
+    ARRAY,
     BATCH,
     CLICKS,
     FORECAST,
     JOURNAL,
+    MANIFEST,
     MODEL_ENTRY,
     STATE,
     THRESHOLDS,
+    WEIGHTS,
+    archive_of,
     cells,
     dead_letter,
 )
@@ -125,7 +129,7 @@ def check_model(files: tuple[bytes, bytes, bool]) -> None:
     """A model is refused in one line that names its file, or is as its manifest says."""
     manifest, weights, agrees = files
     if agrees:
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError, TypeError):
             fields = json.loads(manifest)
             fields["sha256"] = hashlib.sha256(weights).hexdigest()
             manifest = json.dumps(fields).encode()
@@ -181,8 +185,9 @@ _texts: Final = st.text(max_size=40) | mutated(
      b"redis+cluster://a:1", b"nan", b"inf", b"1e999", b"true", b"10.0.0.0/8"]
 ).map(lambda some: some.decode("utf-8", "replace"))  # fmt: skip
 
-_MANIFEST: Final = (SHIPPED_DIRECTORY / MANIFEST_NAME).read_bytes()
-_WEIGHTS: Final = (SHIPPED_DIRECTORY / WEIGHTS_NAME).read_bytes()
+_weights: Final = mutated(WEIGHTS) | st.builds(
+    archive_of, mutated([ARRAY]), st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+)
 
 TARGETS: Final[Mapping[str, Target]] = {
     "events": Target(
@@ -205,7 +210,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     ),
     "addresses of Redis": Target(_texts, check_redis_url),
     "models": Target(
-        st.tuples(mutated([_MANIFEST]), mutated([_WEIGHTS]), st.booleans()), check_model
+        st.tuples(st.just(MANIFEST) | mutated([MANIFEST]), _weights, st.booleans()), check_model
     ),
     "rows in Redis": Target(mutated([pack_row(cells())]), check_row),
     "models' notes in Redis": Target(mutated([MODEL_ENTRY, STATE]), check_stored),

@@ -17,6 +17,7 @@ from kafka.record.default_records import DefaultRecordBatchBuilder
 from kafka.record.legacy_records import LegacyRecordBatchBuilder
 
 from consumer.broker.batches import BatchRecords
+from consumer.broker.record_columns import OddRecordsError, Piece, read_columns
 from consumer.records import Columns
 
 TP = TopicPartition("clicks", 0)
@@ -225,3 +226,9 @@ def test_a_fetch_that_can_not_be_read_is_refused_each_time_it_is_asked_for() -> 
         with pytest.raises(Exception, match="invalid record structure"):
             part.take(5)
         assert part.next_fetch_offset == 1
+
+
+def test_a_record_that_claims_to_be_longer_than_any_number_is_left_to_the_client() -> None:
+    longest = b"\xfe" + b"\xff" * 8 + b"\x01"  # 2**63 - 1, which its own ten bytes come on top of
+    with pytest.raises(OddRecordsError):
+        read_columns([Piece(longest + bytes(20), 1, 0, 0, False)])

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import pickle
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,25 @@ def drop_key(directory: Path) -> None:
 
 OBJECTS = np.array([print, None], dtype=object)
 
+
+def put_header(directory: Path, header: bytes) -> None:
+    """Replace one array by a header that is followed by nothing, under a sound checksum."""
+    with zipfile.ZipFile(directory / WEIGHTS_NAME) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    magic = b"\x93NUMPY\x01\x00" + (len(header) + 1).to_bytes(2, "little")
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, content in {**members, "lstm1_bias.npy": magic + header + b"\n"}.items():
+            archive.writestr(name, content)
+    put_weights(directory, stream.getvalue())
+
+
+def claim_to_be_encrypted(directory: Path) -> None:
+    content = bytearray((directory / WEIGHTS_NAME).read_bytes())
+    content[content.rindex(b"PK\x01\x02") + 8] |= 1
+    put_weights(directory, bytes(content))
+
+
 HOSTILE: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "no manifest": (remove(MANIFEST_NAME), MANIFEST_NAME, "cannot be read: No such file"),
     "no weights": (remove(WEIGHTS_NAME), WEIGHTS_NAME, "cannot be read: No such file"),
@@ -105,6 +125,24 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str, str]] = {
         WEIGHTS_NAME,
         "not a file of plain arrays",
     ),
+    "header that claims a terabyte": (
+        lambda d: put_header(
+            d, b"{'descr': '<f4', 'fortran_order': False, 'shape': (274877906944,), }"
+        ),
+        WEIGHTS_NAME,
+        "not a file of plain arrays",
+    ),
+    "header that is nested too deep": (
+        lambda d: put_header(d, b"-" * 9_000 + b"1"),
+        WEIGHTS_NAME,
+        "not a file of plain arrays",
+    ),
+    "header that does not end": (
+        lambda d: put_header(d, b"("),
+        WEIGHTS_NAME,
+        "not a file of plain arrays",
+    ),
+    "encrypted array": (claim_to_be_encrypted, WEIGHTS_NAME, "not a file of plain arrays"),
     "wrong shape": (
         lambda d: put_arrays(d, lstm1_bias=np.zeros(47, np.float32)),
         WEIGHTS_NAME,
