@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contracts.buckets import DAY_SECONDS
 from contracts.clock import to_ms
 from contracts.redis_url import parse_redis_url
+from contracts.shares import check_share
 
 ENVIRONMENT_PREFIX: Final = "GENRECAST_"
 """Every setting is also an environment variable: this prefix and the name in upper case."""
@@ -121,6 +122,11 @@ class Settings(BaseSettings):
     )
     max_genres: int = Field(
         default=10_000, ge=1, le=1_000_000, description="Genres past these count as (other)."
+    )
+    genre_share: Annotated[str, AfterValidator(check_share)] | None = Field(
+        default=None,
+        description="Count only this share of the genres, such as 2/4: the second of four "
+        "deployments of one clicks topic.",
     )
     max_event_bytes: int = Field(
         default=65_536, ge=64, description="Larger records are dead letters."

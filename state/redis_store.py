@@ -62,7 +62,7 @@ class RedisStore(Scripted):
         if reply[0] == b"absent":
             raise self._absent()
         if reply[0] == b"differs":
-            self._refuse(reply[1].decode(), int(reply[2] or 0))
+            self._refuse(reply[1].decode(), reply[2].decode())
         return reply
 
     def _absent(self) -> DeploymentAbsentError:
@@ -70,16 +70,22 @@ class RedisStore(Scripted):
             f"Redis holds no state of app {self._settings.app!r}: the first consumer makes it"
         )
 
-    def _refuse(self, field: str, stored: int) -> NoReturn:
+    def _refuse(self, field: str, stored: str) -> NoReturn:
         state = f"the state of app {self._settings.app!r} in Redis"
         if field == "bucket_ms":
             raise DeploymentMismatchError(
                 f"{state} has bucket_ms {stored}, but this process {self._bucket_ms}: give it the "
                 "same GENRECAST_BUCKET_SECONDS, or other topics and another GENRECAST_APP"
             )
+        if field == "genre_share":
+            raise DeploymentMismatchError(
+                f"{state} has genre share {stored or 'of all'}, but this process "
+                f"{self._settings.genre_share or 'of all'}: give it the same GENRECAST_GENRE_SHARE,"
+                " or other topics and another GENRECAST_APP"
+            )
         anew = "stop all consumers, run `genrecast rebuild` with this one, start them again"
         ours = f"this one keeps version {STATE_VERSION}"
-        if stored > STATE_VERSION:
+        if int(stored or 0) > STATE_VERSION:
             raise DeploymentMismatchError(
                 f"{state} has version {stored}, from a newer genrecast; {ours}: bring this process "
                 f"up to date. To go back for good: {anew}"
@@ -90,7 +96,8 @@ class RedisStore(Scripted):
 
     def open(self) -> None:
         """See `Store.open`."""
-        self._run("open", ("meta",), [self._bucket_ms, STATE_VERSION])
+        arguments = [self._bucket_ms, STATE_VERSION, self._settings.genre_share or ""]
+        self._run("open", ("meta",), arguments)
 
     def apply(self, batch: Batch) -> ApplyOutcome:
         """See `Store.apply`."""
@@ -192,6 +199,7 @@ class RedisStore(Scripted):
                 str(p): [str(point.offset), "" if point.watermark is None else str(point.watermark)]
                 for p, point in record.replay_from.items()
             },
+            "genre_share": self._settings.genre_share or "",
             "genres": [[g, str(record.genres_first_bucket[g])] for g in record.counts],
         }
         arguments: list[Any] = [
@@ -214,9 +222,9 @@ class RedisStore(Scripted):
         if meta[0] is None:
             raise self._absent()
         if int(meta[0]) != self._bucket_ms:
-            self._refuse("bucket_ms", int(meta[0]))
+            self._refuse("bucket_ms", meta[0].decode())
         if int(meta[1] or 0) != STATE_VERSION:
-            self._refuse("schema_version", int(meta[1] or 0))
+            self._refuse("schema_version", (meta[1] or b"").decode())
         offsets, watermarks, cut, idle, paused = held
         progress = Progress(
             offsets=_int_map(offsets),
