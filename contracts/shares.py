@@ -28,7 +28,7 @@ class GenreShare:
     """The genres of one share: those that Kafka would put on its partition of as many.
 
     >>> [share for share in ("1/3", "2/3", "3/3") if GenreShare(share).of(("crime",))]
-    ['1/3']
+    ['3/3']
     """
 
     def __init__(self, text: str) -> None:

@@ -36,13 +36,18 @@ from state.store import (
     WindowRows,
 )
 
-MOST_NAMED: Final = 256
-"""Most partitions that are read one by one: beyond, all of them at once are no dearer."""
-
 _KEYS: Final = (
     "meta", "offsets", "watermarks", "idle", "restored_cut", "genres", "genre_order",
     "open", "totals", "window", "model_state", "paused",
 )  # fmt: skip
+
+_PROGRESS_FIELDS: Final = (
+    "bucket_ms", "schema_version", "closed", "published", "global_watermark", "is_live",
+    "model_version",
+)  # fmt: skip
+
+_PROGRESS_KEYS: Final = ("offsets", "watermarks", "restored_cut", "idle", "paused")
+"""The hashes that are by partition."""
 
 
 class RedisStore(Scripted):
@@ -50,7 +55,7 @@ class RedisStore(Scripted):
 
     SCRIPTS = (
         "open", "apply", "renew_idle", "seal", "commit", "save_states", "restore", "wipe", "finish",
-        "note_pause",
+        "note_pause", "progress",
     )  # fmt: skip
 
     def __init__(self, client: RedisClient, settings: Settings) -> None:
@@ -244,22 +249,17 @@ class RedisStore(Scripted):
         self, partitions: Collection[int] | None
     ) -> tuple[list[Any], list[dict[bytes, bytes]]]:
         """Return fields of the meta hash, and the hashes that are by partition."""
-        meta_fields = (
-            "bucket_ms schema_version closed published global_watermark is_live model_version"
-        )
-        fields = {"meta": f"HMGET {meta_fields}"}
-        names = ("offsets", "watermarks", "restored_cut", "idle", "paused")
-        if partitions is not None and not partitions:
-            return self._read(fields)[0], [{} for _ in names]
-        if partitions is None or len(partitions) > MOST_NAMED:
-            meta, *flat = self._read({**fields, **dict.fromkeys(names, "HGETALL")})
+        if partitions is None:
+            fields = {"meta": f"HMGET {' '.join(_PROGRESS_FIELDS)}"}
+            meta, *flat = self._read({**fields, **dict.fromkeys(_PROGRESS_KEYS, "HGETALL")})
             return meta, [pairs(one) for one in flat]
-        asked = [str(partition) for partition in partitions]
-        meta, *columns = self._read({**fields, **dict.fromkeys(names, f"HMGET {' '.join(asked)}")})
-        keys = [partition.encode() for partition in asked]
+        keys = [str(partition).encode() for partition in partitions]
+        meta, kind, *replies = self._call("progress", ("meta", *_PROGRESS_KEYS), keys)
+        if kind == b"all":
+            return meta, [pairs(one) for one in replies]
         return meta, [
-            {key: value for key, value in zip(keys, column, strict=True) if value is not None}
-            for column in columns
+            {key: value for key, value in zip(keys, values, strict=True) if value is not None}
+            for values in replies
         ]
 
     def read_event_ids(self, partition: int) -> tuple[int, dict[int, bytes]]:

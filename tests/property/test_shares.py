@@ -88,6 +88,12 @@ def test_each_genre_is_in_one_share(genre: str, count: int) -> None:
     assert len(found) == 1
 
 
+def test_a_genres_share_is_the_same_for_ever() -> None:
+    genres = ("crime", "noir", "medical", "(other)", "日本")
+    found = [GenreShare(f"{n}/3").of(genres) for n in (1, 2, 3)]
+    assert found == [("(other)", "日本"), ("noir", "medical"), ("crime",)]
+
+
 @pytest.mark.parametrize("text", ["0/4", "5/4", "1/0", "2", "2/4/8", "a/b", "-1/4", "01/4"])
 def test_what_is_no_share_is_refused_by_name(text: str) -> None:
     with pytest.raises(ValidationError, match=r"such as 2/4"):
