@@ -92,7 +92,6 @@ def opened(settings: Settings, partitions: int) -> RedisStore:
     for p in range(partitions):
         store.apply(Batch(p, 0, FIRST_OFFSET))
     store.read_progress([])
-    store.read_progress()
     store.renew_idle(0, FIRST_OFFSET, 0)
     return store
 

@@ -41,11 +41,6 @@ _KEYS: Final = (
     "open", "totals", "window", "model_state", "paused",
 )  # fmt: skip
 
-_PROGRESS_FIELDS: Final = (
-    "bucket_ms", "schema_version", "closed", "published", "global_watermark", "is_live",
-    "model_version",
-)  # fmt: skip
-
 _PROGRESS_KEYS: Final = ("offsets", "watermarks", "restored_cut", "idle", "paused")
 """The hashes that are by partition."""
 
@@ -249,12 +244,9 @@ class RedisStore(Scripted):
         self, partitions: Collection[int] | None
     ) -> tuple[list[Any], list[dict[bytes, bytes]]]:
         """Return fields of the meta hash, and the hashes that are by partition."""
-        if partitions is None:
-            fields = {"meta": f"HMGET {' '.join(_PROGRESS_FIELDS)}"}
-            meta, *flat = self._read({**fields, **dict.fromkeys(_PROGRESS_KEYS, "HGETALL")})
-            return meta, [pairs(one) for one in flat]
-        keys = [str(partition).encode() for partition in partitions]
-        meta, kind, *replies = self._call("progress", ("meta", *_PROGRESS_KEYS), keys)
+        keys = [str(partition).encode() for partition in partitions or ()]
+        asked = ["all" if partitions is None else "some", *keys]
+        meta, kind, *replies = self._call("progress", ("meta", *_PROGRESS_KEYS), asked)
         if kind == b"all":
             return meta, [pairs(one) for one in replies]
         return meta, [
