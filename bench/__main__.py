@@ -34,8 +34,8 @@ EXIT_WRONG: Final = 3
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=(
-        "Beside it: python -m bench.dedup, bench.memory, bench.page_load, bench.recommending, "
-        "bench.simulate, bench.step."
+        "Beside it: python -m bench.dedup, bench.many_consumers, bench.memory, bench.page_load, "
+        "bench.recommending, bench.simulate, bench.sizing, bench.step."
     ),
 )
 @click.option("--quick", is_flag=True, help="Small sizes, a few parts, under two minutes.")

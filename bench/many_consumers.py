@@ -119,24 +119,35 @@ def crowds(on: Slot) -> tuple[Table, dict[str, Run]]:
     return Table("The crowd", columns, rows), runs
 
 
-def spread_out(counts: Sequence[int]) -> tuple[Table, dict[int, float]]:
+def spread_out(counts: Sequence[int]) -> Table:
     """Measure the same crowd as several deployments, each on a Redis of its own, or all on one."""
     rows: list[tuple[Cell, ...]] = []
-    apart: dict[int, float] = {}
     for count in counts:
         shape = (MEMBERS // count, PARTITIONS // count)
         with slot() as on:
             alone = crowded(on, "alone", shape)
-        apart[count] = count * alone.full_at
         with slot() as on:
             each = [crowded(on, f"one-{n}", shape) for n in range(count)]
         together = sum(run.calls for run in each) / sum(run.cpu_seconds for run in each)
-        rows.append((f"{count} deployments", *shape, apart[count], together, alone.closing_ms))
+        apart = count * alone.full_at
+        rows.append((f"{count} deployments", *shape, apart, together, alone.closing_ms))
     columns = (
         "", "consumers each", "partitions each", "full at, calls/s, a Redis each",
         "full at, calls/s, one Redis", "closing a bucket, ms of Redis's CPU",
     )  # fmt: skip
-    return Table("The same crowd as several deployments", columns, tuple(rows)), apart
+    return Table("The same crowd as several deployments", columns, tuple(rows))
+
+
+def plot_of(table: Table) -> Plot:
+    """Draw what `spread_out` found."""
+    series = {
+        name: tuple(
+            (float(str(row[0]).split()[0]), float(row[at] or 0) / 1000) for row in table.rows
+        )
+        for name, at in (("a Redis each", 3), ("one Redis", 4))
+    }
+    title = "What fills Redis: the same crowd as one deployment or several"
+    return Plot("lines", title, "deployments", "thousand calls/s", series, log="x")
 
 
 def measure(counts: Sequence[int]) -> Part:
@@ -149,7 +160,7 @@ def measure(counts: Sequence[int]) -> Part:
         told(f"{MEMBERS:,} members")
         crowd, runs = crowds(on)
     told("several deployments")
-    apart_table, apart = spread_out((1, 2, 4, 8))
+    apart = spread_out((1, 2, 4, 8))
     with slot() as on:
         told("memory")
         memory = memory_table(on.client, on.settings("memory"))
@@ -162,12 +173,9 @@ def measure(counts: Sequence[int]) -> Part:
         Ratio("slot.closing_ms", "closing a bucket of 4,096 partitions, ms of Redis's CPU",
               usual.closing_ms, "lower", is_ratio=False),
     )  # fmt: skip
-    points = tuple((float(n), full / 1000) for n, full in apart.items())
-    title = "What fills Redis: the crowd as one deployment or several, a Redis each"
-    plot = Plot("lines", title, "deployments", "thousand calls/s", {"full at": points}, log="x")
     return Part(
-        "many-consumers", "Many consumers", HOW, ratios, (calls, crowd, apart_table, memory),
-        (plot,), seconds=time.monotonic() - began,
+        "many-consumers", "Many consumers", HOW, ratios, (calls, crowd, apart, memory),
+        (plot_of(apart),), seconds=time.monotonic() - began,
     )  # fmt: skip
 
 

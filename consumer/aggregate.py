@@ -73,6 +73,7 @@ class _Judged:
 
     Attributes:
         places: (N,) index of each event's record; all below are per event.
+        own: The events with the genres that are counted here; `is_foreign` (N,): with none.
         ahead_ms: (N + 1,) the watermark before each event and after the last one.
         dead_letters: With the index of each one's record, ascending.
     """
@@ -88,24 +89,28 @@ class _Judged:
     ahead_ms: Integers
     is_late: NDArray[np.bool_]
     is_impression: NDArray[np.bool_]
+    own: Events
+    is_foreign: NDArray[np.bool_]
     watermark_ms: int | None
 
     @property
     def is_counted(self) -> NDArray[np.bool_]:
         """(N,) whether each event is one that goes into its bucket."""
-        return ~(self.is_late | self.is_impression)
+        return ~(self.is_late | self.is_impression | self.is_foreign)
 
     def piece(self, begin: int, end: int, span: tuple[int, int], seen: Seen | None) -> Aggregate:
         """Aggregate the records with these indices, between these positions."""
         first, last = np.searchsorted(self.places, (begin, end)).tolist()
         here = slice(first, last)
-        late = first + np.flatnonzero(self.is_late[here])
+        late = first + np.flatnonzero(self.is_late[here] & ~self.is_foreign[here])
         counted = first + np.flatnonzero(self.is_counted[here])
-        shown = first + np.flatnonzero(self.is_impression[here] & ~self.is_late[here])
+        shown = first + np.flatnonzero(
+            self.is_impression[here] & ~(self.is_late[here] | self.is_foreign[here])
+        )
         every = first + np.flatnonzero(~self.is_impression[here])
         repeated, event_ids, counted = self._sift(counted, seen)
         dead_letters = tuple(e for place, e in self.dead_letters if begin <= place < end)
-        events, buckets_ms = self.events.take(counted), self.buckets_ms[counted]
+        events, buckets_ms = self.own.take(counted), self.buckets_ms[counted]
         return Aggregate(
             batch=Batch(
                 partition=self.partition,
@@ -122,6 +127,7 @@ class _Judged:
                 duplicates=len(repeated),
                 impressions=len(shown),
                 attributed=events.attributed_count,
+                other_shares=int(self.is_foreign[here].sum()),
             ),
             late=self._elsewhere(late),
             dead_letters=dead_letters,
@@ -163,7 +169,7 @@ class _Judged:
     def cuts(self, max_cells: int) -> list[int]:
         """Return before which records to cut, so that each piece has at most so many cells."""
         counted = np.flatnonzero(self.is_counted)
-        found = cuts(self.events.take(counted), self.buckets_ms[counted], max_cells)
+        found = cuts(self.own.take(counted), self.buckets_ms[counted], max_cells)
         return self.places[counted[found]].tolist() if found else []
 
 
@@ -233,6 +239,10 @@ def _judge(
         np.concatenate(([start], reached_ms - settings.max_out_of_orderness_ms))
     )
     buckets_ms = event_ms - event_ms % settings.bucket_ms
+    own, is_foreign = events, np.zeros(len(events), np.bool_)
+    if settings.genre_share is not None:
+        own = events.of_share(settings.genre_share)
+        is_foreign = own.has_no_genre
     return _Judged(
         partition=partition,
         records=records,
@@ -245,6 +255,8 @@ def _judge(
         ahead_ms=ahead_ms,
         is_late=buckets_ms + settings.bucket_ms <= ahead_ms[:-1],
         is_impression=events.is_impression,
+        own=own,
+        is_foreign=is_foreign,
         watermark_ms=watermark_ms,
     )
 

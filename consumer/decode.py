@@ -30,6 +30,7 @@ from contracts.events import (
     ClickEvent,
 )
 from contracts.measures import MAX_WATCH_SECONDS
+from contracts.shares import GenreShare
 
 MAX_REASON_LENGTH: Final = 300
 """Longest reason put into a header, characters: it may quote hostile input."""
@@ -138,6 +139,24 @@ class Events(Sequence[Click]):
         if self.are_organic:
             return 0
         return len(self.clicks) - list(map(_recommendation_of, self.clicks)).count(None)
+
+    def of_share(self, share: str) -> "Events":
+        """Return the same events with only the genres of a share, such as "2/4"."""
+        own = GenreShare.named(share)
+        used, list_of = np.unique(self.genre_ids, return_inverse=True)
+        numbers: dict[tuple[str, ...], int] = {}  # lists that became equal are one
+        ids = [
+            numbers.setdefault(kept, len(numbers))
+            for kept in map(own.of, map(self.genre_lists.__getitem__, used.tolist()))
+        ]
+        renumbered = np.array(ids, np.int64)[list_of]
+        return Events(self.clicks, renumbered, list(numbers), self.are_organic)
+
+    @property
+    def has_no_genre(self) -> NDArray[np.bool_]:
+        """(N,) whether each event has no genre: only some of a share have none."""
+        is_empty = np.array([not genres for genres in self.genre_lists], np.bool_)
+        return is_empty[self.genre_ids]
 
     def take(self, chosen: NDArray[np.intp]) -> "Events":
         """Return some of the events, by ascending index."""

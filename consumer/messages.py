@@ -125,6 +125,7 @@ def journal_record(
             "is_reset": sealed.is_reset,
             "model_version": model_version,
             "emitted_at": emitted_at,
+            **({} if settings.genre_share is None else {"genre_share": settings.genre_share}),
             **({} if alerts is None else {"alerts": alerts}),
         },
         option=orjson.OPT_SERIALIZE_NUMPY,

@@ -70,7 +70,8 @@ ALERTS_RAISED: Final = counter("genrecast_alerts_raised_total")
 ALERTS_OPEN: Final = gauge("genrecast_alerts_open")
 
 PLACES: Final = (
-    "counted", "late", "dead_letters", "duplicates", "impressions", "skipped", "lost",
+    "counted", "late", "dead_letters", "duplicates", "impressions", "other_shares", "skipped",
+    "lost",
 )  # fmt: skip
 """Where a batch's records can be, as `state.store.Batch` names it."""
 

@@ -19,6 +19,7 @@ LOG_AND_JOURNAL: Final = (
     "topic_clicks",
     "topic_buckets",
     "bucket_seconds",
+    "genre_share",
 )
 """Settings that reading the log and the journal takes."""
 

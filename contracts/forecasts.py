@@ -123,6 +123,9 @@ class BucketRecord(BaseModel):
     )
     model_version: str = Field(description="Which model forecast from this bucket.")
     emitted_at: int = Field(description="When it was published, epoch ms UTC.")
+    genre_share: str | None = Field(
+        default=None, description="Which share of the genres is counted, such as 2/4; null for all."
+    )
     alerts: AlertState | None = Field(
         default=None, description="Where alerts stand after this bucket; null without alerts."
     )

@@ -77,8 +77,8 @@ METRICS: Final = (
         "counter",
         "records",
         "Records applied by this member, by place: counted, late, dead_letters, duplicates, "
-        "impressions (count in no genre), skipped (decided before a restore), lost (retention "
-        "passed them unread).",
+        "impressions (count in no genre), other_shares (no genre of genre_share), skipped (decided "
+        "before a restore), lost (retention passed them unread).",
         labels=("place",),
     ),
     Metric(

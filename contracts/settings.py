@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contracts.buckets import DAY_SECONDS
 from contracts.clock import to_ms
 from contracts.name_settings import NameSettings
+from contracts.shares import check_share
 
 LEAST_SHADOW_BUCKETS: Final = 200
 """Buckets that a comparison takes where a day has fewer: losses differ a lot by chance."""
@@ -47,6 +48,11 @@ class Settings(NameSettings):
     )
     max_genres: int = Field(
         default=10_000, ge=1, le=1_000_000, description="Genres past these count as (other)."
+    )
+    genre_share: Annotated[str, AfterValidator(check_share)] | None = Field(
+        default=None,
+        description="Count only this share of the genres, such as 2/4: the second of four "
+        "deployments of one clicks topic.",
     )
     max_event_bytes: int = Field(
         default=65_536, ge=64, description="Larger records are dead letters."

@@ -37,13 +37,13 @@ from state.store import (
     WindowRows,
 )
 
-MOST_NAMED: Final = 256
-"""Most partitions that are read one by one: beyond, all of them at once are no dearer."""
-
 _KEYS: Final = (
     "meta", "offsets", "watermarks", "idle", "restored_cut", "genres", "genre_order",
     "open", "totals", "window", "model_state", "paused",
 )  # fmt: skip
+
+_PROGRESS_KEYS: Final = ("offsets", "watermarks", "restored_cut", "idle", "paused")
+"""The hashes that are by partition."""
 
 
 class RedisStore(Scripted):
@@ -51,7 +51,7 @@ class RedisStore(Scripted):
 
     SCRIPTS = (
         "rights", "open", "apply", "renew_idle", "seal", "commit", "save_states", "restore", "wipe",
-        "finish", "note_pause",
+        "finish", "note_pause", "progress",
     )  # fmt: skip
 
     def __init__(self, client: RedisClient, settings: Settings) -> None:
@@ -63,7 +63,7 @@ class RedisStore(Scripted):
         if reply[0] == b"absent":
             raise self._absent()
         if reply[0] == b"differs":
-            self._refuse(reply[1].decode(), int(reply[2] or 0))
+            self._refuse(reply[1].decode(), reply[2].decode())
         return reply
 
     def _absent(self) -> DeploymentAbsentError:
@@ -71,16 +71,22 @@ class RedisStore(Scripted):
             f"Redis holds no state of app {self._settings.app!r}: the first consumer makes it"
         )
 
-    def _refuse(self, field: str, stored: int) -> NoReturn:
+    def _refuse(self, field: str, stored: str) -> NoReturn:
         state = f"the state of app {self._settings.app!r} in Redis"
         if field == "bucket_ms":
             raise DeploymentMismatchError(
                 f"{state} has bucket_ms {stored}, but this process {self._bucket_ms}: give it the "
                 "same GENRECAST_BUCKET_SECONDS, or other topics and another GENRECAST_APP"
             )
+        if field == "genre_share":
+            raise DeploymentMismatchError(
+                f"{state} has genre share {stored or 'of all'}, but this process "
+                f"{self._settings.genre_share or 'of all'}: give it the same GENRECAST_GENRE_SHARE,"
+                " or other topics and another GENRECAST_APP"
+            )
         anew = "stop all consumers, run `genrecast rebuild` with this one, start them again"
         ours = f"this one keeps version {STATE_VERSION}"
-        if stored > STATE_VERSION:
+        if int(stored or 0) > STATE_VERSION:
             raise DeploymentMismatchError(
                 f"{state} has version {stored}, from a newer genrecast; {ours}: bring this process "
                 f"up to date. To go back for good: {anew}"
@@ -98,7 +104,8 @@ class RedisStore(Scripted):
                 f"Redis denies our user the commands {commands}: give it what `genrecast rights` "
                 "lists"
             )
-        self._run("open", ("meta",), [self._bucket_ms, STATE_VERSION])
+        arguments = [self._bucket_ms, STATE_VERSION, self._settings.genre_share or ""]
+        self._run("open", ("meta",), arguments)
 
     def apply(self, batch: Batch) -> ApplyOutcome:
         """See `Store.apply`."""
@@ -200,6 +207,7 @@ class RedisStore(Scripted):
                 str(p): [str(point.offset), "" if point.watermark is None else str(point.watermark)]
                 for p, point in record.replay_from.items()
             },
+            "genre_share": self._settings.genre_share or "",
             "genres": [[g, str(record.genres_first_bucket[g])] for g in record.counts],
         }
         arguments: list[Any] = [
@@ -222,9 +230,9 @@ class RedisStore(Scripted):
         if meta[0] is None:
             raise self._absent()
         if int(meta[0]) != self._bucket_ms:
-            self._refuse("bucket_ms", int(meta[0]))
+            self._refuse("bucket_ms", meta[0].decode())
         if int(meta[1] or 0) != STATE_VERSION:
-            self._refuse("schema_version", int(meta[1] or 0))
+            self._refuse("schema_version", (meta[1] or b"").decode())
         offsets, watermarks, cut, idle, paused = held
         progress = Progress(
             offsets=_int_map(offsets),
@@ -244,22 +252,14 @@ class RedisStore(Scripted):
         self, partitions: Collection[int] | None
     ) -> tuple[list[Any], list[dict[bytes, bytes]]]:
         """Return fields of the meta hash, and the hashes that are by partition."""
-        meta_fields = (
-            "bucket_ms schema_version closed published global_watermark is_live model_version"
-        )
-        fields = {"meta": f"HMGET {meta_fields}"}
-        names = ("offsets", "watermarks", "restored_cut", "idle", "paused")
-        if partitions is not None and not partitions:
-            return self._read(fields)[0], [{} for _ in names]
-        if partitions is None or len(partitions) > MOST_NAMED:
-            meta, *flat = self._read({**fields, **dict.fromkeys(names, "HGETALL")})
-            return meta, [pairs(one) for one in flat]
-        asked = [str(partition) for partition in partitions]
-        meta, *columns = self._read({**fields, **dict.fromkeys(names, f"HMGET {' '.join(asked)}")})
-        keys = [partition.encode() for partition in asked]
+        keys = [str(partition).encode() for partition in partitions or ()]
+        asked = ["all" if partitions is None else "some", *keys]
+        meta, kind, *replies = self._call("progress", ("meta", *_PROGRESS_KEYS), asked)
+        if kind == b"all":
+            return meta, [pairs(one) for one in replies]
         return meta, [
-            {key: value for key, value in zip(keys, column, strict=True) if value is not None}
-            for column in columns
+            {key: value for key, value in zip(keys, values, strict=True) if value is not None}
+            for values in replies
         ]
 
     def read_event_ids(self, partition: int) -> tuple[int, dict[int, bytes]]:

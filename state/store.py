@@ -14,6 +14,7 @@ Of = TypeVar("Of")
 
 TOTALS: Final = (
     "counted", "late", "dead_letters", "skipped", "duplicates", "lost", "impressions", "attributed",
+    "other_shares",
 )  # fmt: skip
 """What of a batch is added up for the whole deployment, in the order that `apply` takes it."""
 
@@ -71,6 +72,7 @@ class Batch:
         lost: Offsets that retention passed before they were read.
         impressions: Events that count in no genre.
         attributed: Of those counted, how many followed from a recommendation.
+        other_shares: Events without a genre of this deployment's share.
     """
 
     partition: int
@@ -89,6 +91,7 @@ class Batch:
     lost: int = 0
     impressions: int = 0
     attributed: int = 0
+    other_shares: int = 0
 
     @property
     def records(self) -> int:
@@ -100,6 +103,7 @@ class Batch:
             + self.skipped
             + self.duplicates
             + self.impressions
+            + self.other_shares
         )
 
 

@@ -113,4 +113,10 @@ class Journal:
                 f"this process {self._settings.bucket_seconds} s: use the same "
                 "GENRECAST_BUCKET_SECONDS, or other topics and another GENRECAST_APP"
             )
+        if record.genre_share != self._settings.genre_share:
+            raise InvariantError(
+                f"topic {self._settings.topic_buckets} has genre share {record.genre_share}, this "
+                f"process {self._settings.genre_share}: use the same GENRECAST_GENRE_SHARE, or "
+                "other topics and another GENRECAST_APP"
+            )
         return record

@@ -17,7 +17,7 @@ from state.store import StoreError
 SAMPLE_SECONDS: Final = 5.0
 """Between two samples, seconds."""
 
-HANDLED: Final = ("counted", "late", "dead_letters", "duplicates", "impressions")
+HANDLED: Final = ("counted", "late", "dead_letters", "duplicates", "impressions", "other_shares")
 """Totals that add up to the records read."""
 
 

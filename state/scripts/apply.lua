@@ -11,15 +11,15 @@
 --       5 watermark before ('' = none)  6 watermark after ('' = not moved)
 --       7 front event time, ms ('' = none)  8 the front record's timestamp, ms
 --       9 max genres  10 live lag, ms  11 counted  12 late  13 dead letters  14 skipped
---       15 duplicates  16 lost  17 impressions  18 attributed
---       19 number of pairs that follow: bucket, ms; new digests, joined
+--       15 duplicates  16 lost  17 impressions  18 attributed  19 other shares
+--       20 number of pairs that follow: bucket, ms; new digests, joined
 --       then triples: bucket, ms; its genres, a line each; their cells, joined
 -- Returns {'applied'} | {'already'} stored = next | {'moved', stored} | {'absent'} no deployment |
 --       {'differs', field, stored value} | {'wait'} touches a closed, unpublished bucket |
 --       {'refused', published, restored_cut} touches a published bucket. Only 'applied' changes anything.
 local CELL, CELL_BYTES = '<i8i8i8i8i8i8i8i8', 64
-local FIRST_IDS = 20
-local FIRST_CELL = FIRST_IDS + 2 * tonumber(ARGV[19])
+local FIRST_IDS = 21
+local FIRST_CELL = FIRST_IDS + 2 * tonumber(ARGV[20])
 local prefix = string.sub(KEYS[1], 1, -5)
 local meta = redis.call('HMGET', KEYS[1], 'bucket_ms', 'closed', 'published', 'front_ms',
   'schema_version')
@@ -98,7 +98,7 @@ if ARGV[7] ~= '' and (not meta[4] or tonumber(ARGV[7]) >= tonumber(meta[4])) the
     'is_live', is_live and '1' or '0')
 end
 local TOTALS = {'counted', 'late', 'dead_letters', 'skipped', 'duplicates', 'lost', 'impressions',
-  'attributed'}
+  'attributed', 'other_shares'}
 for i, name in ipairs(TOTALS) do
   if ARGV[10 + i] ~= '0' then redis.call('HINCRBY', KEYS[9], name, ARGV[10 + i]) end
 end

@@ -5,7 +5,7 @@
 --       published (emptied), tastes go too and begin anew: tastes, taste_offsets, tastes:<strand>
 -- ARGV  1 bucket_ms  2 schema version  3 bucket, ms
 --       4 JSON {cut: {partition: "offset"}, replay_from: {partition: ["offset", "watermark"]},
---         genres: [[genre, "first bucket"], …] in genre order}
+--         genres: [[genre, "first bucket"], …] in genre order, genre_share: "" or such as "2/4"}
 --       then pairs: bucket, ms; packed row
 -- Returns {'restored'} | {'current'} nothing to restore | {'differs', field, stored value}.
 local prefix = string.sub(KEYS[1], 1, -5)
@@ -36,6 +36,7 @@ end
 redis.call('HSET', KEYS[1], 'bucket_ms', ARGV[1], 'schema_version', ARGV[2], 'closed', ARGV[3],
   'published', ARGV[3],
   'global_watermark', string.format('%d', tonumber(ARGV[3]) + tonumber(ARGV[1])))
+if restored.genre_share ~= '' then redis.call('HSET', KEYS[1], 'genre_share', restored.genre_share) end
 for p, offset in pairs(restored.cut) do redis.call('HSET', KEYS[5], p, offset) end
 for p, point in pairs(restored.replay_from) do
   redis.call('HSET', KEYS[2], p, point[1])

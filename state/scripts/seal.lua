@@ -33,7 +33,8 @@ local function global_watermark()
   local watermarks, leases = hash(KEYS[3]), hash(KEYS[4])
   local awake, all, all_idle = math.huge, math.huge, true
   for p = 0, tonumber(ARGV[2]) - 1 do
-    local lease, watermark = leases[tostring(p)], tonumber(watermarks[tostring(p)])
+    local id = tostring(p)
+    local lease, watermark = leases[id], tonumber(watermarks[id])
     all = math.min(all, watermark or -math.huge) -- one that nobody has seen holds
     if not lease or tonumber(lease) <= now then
       all_idle = false
@@ -63,8 +64,9 @@ end
 
 local sealed = meta[8]
 if not sealed then
-  local offsets = hash(KEYS[2])
-  for p, cut in pairs(hash(KEYS[5])) do -- after a restore, first back to where it had been
+  local cuts, offsets = hash(KEYS[5]), nil -- read when needed: most calls find nothing due
+  if next(cuts) then offsets = hash(KEYS[2]) end
+  for p, cut in pairs(cuts) do -- after a restore, first back to where it had been
     if tonumber(offsets[p] or '0') < tonumber(cut) then return {'wait'} end
   end
   local watermark = global_watermark()
@@ -82,6 +84,7 @@ if not sealed then
   end
   if not bucket or watermark < bucket + bucket_ms then return {'wait'} end
   local id = string.format('%d', bucket)
+  offsets = offsets or hash(KEYS[2])
   redis.call('ZREM', KEYS[8], id)
   for p in pairs(offsets) do
     redis.call('ZREM', prefix .. 'first:' .. p, id)

@@ -147,7 +147,7 @@ def test_progress_of_some_partitions_is_that_of_all_without_the_others(store: St
     store.renew_idle(3, 4, 99)
     store.note_pause(4, 5, "too many dead letters")
     every = store.read_progress()
-    for some in ([], [3], [4, 0, 9], range(2_000)):
+    for some in ([], [3], [4, 0, 9], range(3_999), range(5_000)):
         assert store.read_progress(some) == every.of(some)
     assert store.read_progress([3]).idle_until == {3: 99}
     assert store.read_progress([4, 9]).paused == {4: "too many dead letters"}

@@ -17,6 +17,7 @@ from contracts.buckets import bucket_start, is_late
 from contracts.events import IMPRESSION, ClickEvent
 from contracts.forecasts import BucketRecord, GenreForecast
 from contracts.settings import Settings
+from contracts.shares import GenreShare
 from state.store import Progress
 
 Identity = tuple[int, int]
@@ -122,11 +123,16 @@ def expect(clicks: Sequence[LogRecord], settings: Settings) -> Expected:
             continue
         expected.valid[identity] = event
         before = watermarks.get(record.partition)
-        if is_late(event.event_time, before, settings.bucket_ms):
+        if _own_genres(event, settings) and is_late(event.event_time, before, settings.bucket_ms):
             expected.late.add(identity)
         reached = min(event.event_time, record.timestamp) - settings.max_out_of_orderness_ms
         watermarks[record.partition] = reached if before is None else max(reached, before)
     return expected
+
+
+def _own_genres(event: ClickEvent, settings: Settings) -> tuple[str, ...]:
+    genres = tuple(event.genres)
+    return genres if settings.genre_share is None else GenreShare(settings.genre_share).of(genres)
 
 
 def _event(record: LogRecord, settings: Settings) -> ClickEvent | None:
@@ -184,7 +190,7 @@ def _assert_counts(outcome: Outcome, expected: Expected, late: set[Identity]) ->
     for identity, event in expected.valid.items():
         if identity not in late and event.action != IMPRESSION:
             start = bucket_start(event.event_time, outcome.settings.bucket_ms)
-            for genre in event.genres:
+            for genre in _own_genres(event, outcome.settings):
                 counted[start, genre] += 1
     published: Cells = collections.Counter()
     for forecast in outcome.forecasts:

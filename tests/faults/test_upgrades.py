@@ -2,11 +2,9 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
-from operator import methodcaller
 from pathlib import Path
 
 import pytest
-from kafka.admin import NewPartitions
 
 from tests.faults.trial import TRAFFIC, Trial, click
 from tests.faults.versions import EarlierConsumers, earlier_tree
@@ -58,33 +56,6 @@ def test_counts_are_exact_through_a_rolling_upgrade_a_kill_in_the_middle_and_the
     assert len(outcome.journal) > 10
 
 
-def add_partitions(trial: Trial, count: int) -> None:
-    wanted = {trial.settings.topic_clicks: NewPartitions(count)}
-    trial.with_admin(methodcaller("create_partitions", wanted))
-
-
-def test_partitions_added_while_running_are_read_from_their_beginning(
-    make_trial: MakeTrial,
-) -> None:
-    trial = make_trial(partitions=2)
-    trial.consume()
-    trial.consume()
-    trial.write(*((p, click(START_MS + n * BUCKET_MS)) for n in range(4) for p in (0, 1)))
-    trial.wait_for_buckets(2)
-    add_partitions(trial, 4)
-    trial.write(*((p, click(START_MS + 4 * BUCKET_MS, "new")) for p in (2, 3)))
-    trial.wait_for(
-        lambda: (p := trial.progress()) is not None and p.offsets.keys() >= {2, 3},
-        "the added partitions read",
-    )
-    # They are behind the others from here on, and hold the watermark.
-    trial.write(*((p, click(START_MS + n * BUCKET_MS)) for n in range(4, 9) for p in (0, 1)))
-    trial.write(*((p, click(START_MS + n * BUCKET_MS, "new")) for n in range(5, 9) for p in (2, 3)))
-    outcome = trial.assert_exact()
-    assert outcome.late == []
-    assert set(outcome.journal[-1].cut) == {0, 1, 2, 3}
-
-
 def test_an_event_of_an_added_partition_for_a_published_bucket_is_on_the_late_topic(
     make_trial: MakeTrial,
 ) -> None:
@@ -92,7 +63,7 @@ def test_an_event_of_an_added_partition_for_a_published_bucket_is_on_the_late_to
     trial.consume()
     trial.write(*((0, click(START_MS + n * BUCKET_MS)) for n in range(6)))
     trial.wait_for_buckets(3)
-    add_partitions(trial, 2)
+    trial.with_admin(lambda admin: admin.create_partitions({trial.settings.topic_clicks: 2}))
     trial.write((1, click(START_MS)), (1, click(START_MS + 6 * BUCKET_MS)))
     outcome = trial.assert_exact(was_idle=True)
     assert [dict(late.headers)["genrecast-partition"] for late in outcome.late] == [b"1"]

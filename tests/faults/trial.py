@@ -68,7 +68,7 @@ class Trial:
         logs: Where its processes' output goes.
         database: Redis database, of its own where several deployments share the server.
         partitions: Partitions of the clicks topic.
-        options: Settings besides `OPTIONS`.
+        options: Settings besides `OPTIONS`; a topic that is named is there already.
     """
 
     def __init__(
@@ -94,7 +94,8 @@ class Trial:
         self.memory_limit_bytes = CONSUMER_PEAK_BYTES
         self.report_file = logs / f"truth-{uuid.uuid4().hex[:8]}.json"
         logs.mkdir(parents=True, exist_ok=True)
-        self.make_topics(PARTITIONS | {"clicks": partitions})
+        own = PARTITIONS | {"clicks": partitions}
+        self.make_topics({n: count for n, count in own.items() if f"topic_{n}" not in options})
 
     @property
     def own_options(self) -> dict[str, object]:
@@ -136,6 +137,10 @@ class Trial:
         """Delete all topics."""
         names = [getattr(self.settings, f"topic_{name}") for name in PARTITIONS]
         self.with_admin(lambda admin: admin.delete_topics(names))
+
+    def run(self, name: str, *arguments: object) -> str:
+        """Run a command of the deployment to its end; return what it prints."""
+        return self._deployment.run(name, *arguments)
 
     def consume(self, *, seam: tuple[object, ...] = (), by_proxy: bool = False) -> Member:
         """Start a consumer.

@@ -24,7 +24,11 @@ FOLDERS: Final = ("consumer", "contracts", "feed", "genrecast", "model", "produc
 
 def earlier_tree(folder: Path) -> Path:
     """Unpack the earlier version; skip where the checkout has no history, fail so in CI."""
-    archive = subprocess.run(["git", "archive", EARLIER, *FOLDERS], cwd=ROOT, capture_output=True)
+    archive = subprocess.run(
+        ["git", "-c", "safe.directory=*", "archive", EARLIER, *FOLDERS],
+        cwd=ROOT,
+        capture_output=True,
+    )
     if archive.returncode:
         reason = f"the checkout's history lacks {EARLIER[:7]}: git fetch --unshallow"
         if os.environ.get("CI"):
