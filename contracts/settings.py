@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from contracts.buckets import DAY_SECONDS
 from contracts.clock import to_ms
 from contracts.redis_url import parse_redis_url
+from contracts.taste_settings import TasteSettings
 
 ENVIRONMENT_PREFIX: Final = "GENRECAST_"
 """Every setting is also an environment variable: this prefix and the name in upper case."""
@@ -29,8 +30,8 @@ _HTTP_URL: Final = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
 
-class Settings(BaseSettings):
-    """Everything that a deployment can set; the defaults suit a local stack."""
+class _Settings(BaseSettings):
+    """What every deployment sets; groups of settings that not all have come beside it."""
 
     model_config = SettingsConfigDict(
         env_prefix=ENVIRONMENT_PREFIX,
@@ -139,28 +140,6 @@ class Settings(BaseSettings):
     dedup: bool = Field(
         default=False,
         description="Count an event id once per bucket and partition; costs memory per event.",
-    )
-    tastes: bool = Field(
-        default=False,
-        description="Keep each user's taste: decayed affinities to genres; costs memory per user.",
-    )
-    taste_half_life_days: float = Field(
-        default=14.0, gt=0, le=3650, description="An affinity halves in so long."
-    )
-    taste_ttl_days: float = Field(
-        default=180.0, gt=0, le=36_500, description="Users without a click for so long are dropped."
-    )
-    taste_genres: int = Field(
-        default=16, ge=1, le=250, description="Genres kept per user, those of least affinity go."
-    )
-    taste_weight_click: float = Field(
-        default=1.0, ge=0, le=1_000, description="What a click adds to the affinity to its genres."
-    )
-    taste_weight_play: float = Field(default=2.0, ge=0, le=1_000, description="What a play adds.")
-    taste_weight_like: float = Field(default=4.0, ge=0, le=1_000, description="What a like adds.")
-    taste_weight_share: float = Field(default=4.0, ge=0, le=1_000, description="What a share adds.")
-    taste_weight_watch_hour: float = Field(
-        default=4.0, ge=0, le=1_000, description="What an hour watched adds besides."
     )
     dead_letter_max_ratio: float = Field(
         default=0.5,
@@ -360,16 +339,6 @@ class Settings(BaseSettings):
         return to_ms(self.idle_timeout_seconds)
 
     @property
-    def taste_half_life_ms(self) -> int:
-        """An affinity halves in so long, ms."""
-        return max(1, to_ms(self.taste_half_life_days * DAY_SECONDS))
-
-    @property
-    def taste_ttl_ms(self) -> int:
-        """Users without a click for so long are dropped, ms."""
-        return to_ms(self.taste_ttl_days * DAY_SECONDS)
-
-    @property
     def holidays_ms(self) -> tuple[int, ...]:
         """When each holiday begins, epoch ms."""
         return tuple(to_ms(begin.timestamp()) for begin in self.holidays)
@@ -390,6 +359,10 @@ class Settings(BaseSettings):
     def quantile_names(self) -> tuple[str, ...]:
         """The levels as the published messages spell them."""
         return tuple(f"{level:g}" for level in self.quantiles)
+
+
+class Settings(TasteSettings, _Settings):
+    """Everything that a deployment can set; the defaults suit a local stack."""
 
 
 class OpenTelemetrySettings(BaseSettings):
