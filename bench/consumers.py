@@ -110,8 +110,13 @@ class Members:
                     found.setdefault(genre, {})[str(start_ms)] = int(cell[0])
         return found
 
-    def piled_up(self, fill: Callable[[], object]) -> Slice:
-        """Stop the consumers, let records pile up, go on; return what reading them took."""
+    def piled_up(
+        self, fill: Callable[[], object], wait_for_rest: Callable[[], object] = lambda: None
+    ) -> Slice:
+        """Stop the consumers, let records pile up, go on; return what reading them took.
+
+        CPU seconds are until `wait_for_rest` returns, which is called once they are applied.
+        """
         topic, watched = self.settings.topic_clicks, [psutil.Process(p.pid) for p in self.processes]
         begins = end_offsets(self.settings.kafka_bootstrap, topic)
         self.wait_for_applied(sum(begins.values()))
@@ -122,6 +127,7 @@ class Members:
         began = time.monotonic()
         self.wait_for_applied(sum(ends.values()))
         wall = time.monotonic() - began
+        wait_for_rest()
         spent = [cpu_seconds(p) - b for p, b in zip(watched, before, strict=True)]
         spans = {p: (begins[p], end) for p, end in ends.items()}
         events = sum(end - begin for begin, end in spans.values())

@@ -45,6 +45,7 @@ class Shape:
         events: How many.
         genres: How many there are; the n-th is clicked 1/n as often as the first.
         per_event: Genres of one event.
+        users: How many; they click one after the other.
         value_bytes: Size of an event as JSON; under 101 it comes out larger.
         partitions: Blocks of events go round over them.
         start_ms: Event time of the first.
@@ -54,6 +55,7 @@ class Shape:
     events: int
     genres: int = 20
     per_event: int = 1
+    users: int = 997
     value_bytes: int = 150
     partitions: int = 8
     start_ms: int = 0
@@ -72,7 +74,7 @@ def values(shape: Shape) -> Iterator[bytes]:
             chosen = ((first + k) % shape.genres for k in range(shape.per_event))
             names = '","'.join(map(NAME_OF_GENRE.format, chosen))
             event = (
-                f'{{"event_id":"{number:x}","event_time":{at},"user_id":"u{number % 997}",'
+                f'{{"event_id":"{number:x}","event_time":{at},"user_id":"u{number % shape.users}",'
                 f'"show_id":"s{number % 97}","genres":["{names}"]'
             )
             yield padded(event, shape.value_bytes).encode()

@@ -183,7 +183,7 @@ def _many_partitions(lab: Lab, rounds: int, times: Times) -> None:
             for kind, faults in (("sound", ()), ("faults", FAULTS)):
                 lab.step(f"8 partitions, {kind}: {events:,} events")
                 slice_ = members.piled_up(lambda f=faults, s=start_ms: simulate(d, events, s, *f))  # type: ignore[misc]
-                start_ms = _after(members)
+                start_ms = time_after(members)
                 times.add(kind, slice_.microseconds)
                 times.add(f"{kind} wall", 1e6 * slice_.wall_seconds / slice_.events)
                 cpu = lab.bare_poll(d.settings.topic_clicks, slice_.spans)
@@ -191,7 +191,7 @@ def _many_partitions(lab: Lab, rounds: int, times: Times) -> None:
         members.close()
 
 
-def _after(members: Members) -> int:
+def time_after(members: Members) -> int:
     """Return an event time that is late on no partition."""
     settings = members.settings
     reached_ms = max(members.store.read_progress().watermarks.values())

@@ -4,7 +4,7 @@ Events are grouped by (bucket, list of genres) first, and only the groups' sums 
 genres: there are few groups, and the work for one event does not know how many genres it has.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from operator import attrgetter
@@ -13,7 +13,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.decode import Click, Events
+from consumer.decode import Events
 from contracts.measures import MEASURE_COUNT
 from state.cells import BucketCells, CellTable
 
@@ -22,8 +22,6 @@ Integers = NDArray[np.int64]
 LARGE_TABLE: Final = 65_536
 """Largest table of all groups that might be, entries; where more might be, they are sorted."""
 
-_watch_of: Final = attrgetter("watch_seconds")
-_age_of: Final = attrgetter("age")
 _gender_of: Final = attrgetter("gender")
 
 _GENDERS: Final[Mapping[str | None, int]] = {None: 0, "f": 1, "m": 2, "x": 3}
@@ -59,7 +57,7 @@ class Groups:
 
     def cells(self, events: Events) -> CellTable:
         """Return the sums of the events' measures, by bucket and genre."""
-        sums = _sums(events.clicks, self.group_of, len(self.numbers))
+        sums = _sums(events, self.group_of, len(self.numbers))
         names, ids_of = _numbered(self.genre_lists)
         buckets, genre_of = np.divmod(self.numbers, len(self.genre_lists))
         if ids_of is not None:
@@ -162,22 +160,21 @@ def _first_places(values: Integers, bound: int) -> Integers:
     return first[first < count]
 
 
-def _sums(clicks: Sequence[Click], group_of: Integers, size: int) -> Integers:
+def _sums(events: Events, group_of: Integers, size: int) -> Integers:
     """Return the groups' sums of every measure, (MEASURE_COUNT, size), in the order of MEASURES.
 
     Sums stay below 2**53 (see MAX_WATCH_SECONDS): exact in the float64 of bincount.
     """
     sums = np.zeros((MEASURE_COUNT, size), np.int64)
     sums[0] = np.bincount(group_of, minlength=size)
-    for row, unit, values in ((1, 1000, map(_watch_of, clicks)), (3, 1, map(_age_of, clicks))):
-        known = list(values)
-        if known.count(None) < len(known):
-            numbers = np.array(known, np.float64)  # None becomes NaN
-            has = ~np.isnan(numbers)
+    for row, unit, numbers in ((1, 1000, events.watch_seconds), (3, 1, events.ages)):
+        has = ~np.isnan(numbers)
+        if has.any():
             groups = group_of[has]
             sums[row] = np.bincount(groups, np.rint(numbers[has] * unit), minlength=size)
             sums[row + 1] = np.bincount(groups, minlength=size)
-    genders = np.fromiter(map(_GENDERS.__getitem__, map(_gender_of, clicks)), np.int64, len(clicks))
+    known = map(_GENDERS.__getitem__, map(_gender_of, events.clicks))
+    genders = np.fromiter(known, np.int64, len(events))
     if genders.any():
         kinds = np.bincount(group_of * len(_GENDERS) + genders, minlength=size * len(_GENDERS))
         sums[5:] = kinds.reshape(size, len(_GENDERS)).T[1:]

@@ -9,9 +9,9 @@ that are no JSON. What has such fields is parsed by orjson first. The quickest k
 recommendations either, so a topic without any pays nothing for them.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from operator import attrgetter
 from typing import Annotated, ClassVar, Final, Literal, TypeVar, cast, overload
 
@@ -87,10 +87,12 @@ _convert: Final = partial(msgspec.convert, type=Click)
 _genres_of: Final = attrgetter("genres")
 _time_of: Final = attrgetter("event_time")
 _action_of: Final = attrgetter("action")
+_watch_of: Final = attrgetter("watch_seconds")
+_age_of: Final = attrgetter("age")
 _recommendation_of: Final = attrgetter("recommendation_id")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # no slots: columns are made once
 class Events(Sequence[Click]):
     """Valid events; taken out one by one, their genres are normalised.
 
@@ -121,10 +123,20 @@ class Events(Sequence[Click]):
         fields = msgspec.structs.asdict(click)
         return Click(**(fields | {"genres": genres}))
 
-    @property
+    @cached_property
     def times_ms(self) -> NDArray[np.int64]:
         """(N,) event times, epoch ms."""
         return np.fromiter(map(_time_of, self.clicks), np.int64, len(self.clicks))
+
+    @cached_property
+    def watch_seconds(self) -> NDArray[np.float64]:
+        """(N,) watch times, NaN where unknown."""
+        return _floats(map(_watch_of, self.clicks))
+
+    @property
+    def ages(self) -> NDArray[np.float64]:
+        """(N,) years, NaN where unknown."""
+        return _floats(map(_age_of, self.clicks))
 
     @property
     def is_impression(self) -> NDArray[np.bool_]:
@@ -166,6 +178,14 @@ class Events(Sequence[Click]):
             return self[int(chosen[0]) : int(chosen[-1]) + 1]
         clicks = list(map(self.clicks.__getitem__, chosen.tolist()))
         return Events(clicks, self.genre_ids[chosen], self.genre_lists, self.are_organic)
+
+
+def _floats(values: Iterable[float | None]) -> NDArray[np.float64]:
+    """Return numbers, NaN where there is none."""
+    numbers = [*values]
+    if numbers.count(None) == len(numbers):  # often, and quicker
+        return np.full(len(numbers), np.nan)
+    return np.array(numbers, np.float64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,30 +5,30 @@ genres and halves with every half-life between the click and that moment, so tha
 of clicks nor where batches end matters: sums commute, and nothing grows beyond what was clicked.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain
+import itertools
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.decode import Click, Events
-from contracts.settings import Settings
-from state.taste_store import ENTRY, HEAD, Entries
+from consumer.decode import Events
+from contracts.taste_settings import TasteSettings
+from state.taste_store import ENTRY, Entries
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-NUMBERS: Final = HEAD + 1
-"""More than any genre's number."""
-
 SECONDS_PER_HOUR: Final = 3_600.0
+
+SPARSE: Final = 10
+"""A table of all keys there might be is slower than sorting where it is so many times longer."""
 
 _user_of: Final = attrgetter("user_id")
 _action_of: Final = attrgetter("action")
-_watch_of: Final = attrgetter("watch_seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Weights:
     of_watch_hour: float
 
     @classmethod
-    def of(cls, settings: Settings) -> "Weights":
+    def of(cls, settings: TasteSettings) -> "Weights":
         """Return a deployment's weights."""
         actions = {
             "click": settings.taste_weight_click,
@@ -49,19 +49,12 @@ class Weights:
         }
         return cls(actions, settings.taste_weight_watch_hour)
 
-    def weigh(self, clicks: Sequence[Click]) -> Floats:
+    def weigh(self, events: Events) -> Floats:
         """Return the weight of each event, (N,)."""
-        actions = list(map(_action_of, clicks))
-        if actions.count("click") == len(actions):
-            weights = np.full(len(actions), self.of_action["click"])
-        else:
-            known = map(self.of_action.__getitem__, actions)
-            weights = np.fromiter(known, np.float64, len(actions))
-        watched = list(map(_watch_of, clicks))
-        if watched.count(None) < len(watched):
-            hours = np.nan_to_num(np.array(watched, np.float64)) / SECONDS_PER_HOUR
-            weights += self.of_watch_hour * hours
-        return weights
+        actions = map(self.of_action.__getitem__, map(_action_of, events.clicks))
+        weights = np.fromiter(actions, np.float64, len(events))
+        hours = np.nan_to_num(events.watch_seconds) / SECONDS_PER_HOUR
+        return weights + self.of_watch_hour * hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,175 +62,139 @@ class Gains:
     """Events as tastes take them, by column.
 
     Attributes:
-        users: N ids.
+        user_of: (N,) int64, index of each event's user.
         times_ms: (N,) int64, event times.
         weights: (N,) float64.
-        list_ids: (N,) int64, index of each event's genres in `genre_lists`.
-        genre_lists: Lists of normalised genres.
+        list_ids: (N,) int64, index of each event's list of genres.
     """
 
-    users: list[str]
+    user_of: Integers
     times_ms: Integers
     weights: Floats
     list_ids: Integers
-    genre_lists: Sequence[tuple[str, ...]]
-
-    @classmethod
-    def of(cls, events: Events, weights: Weights) -> "Gains":
-        """Return what events add."""
-        clicks = events.clicks
-        return cls(
-            list(map(_user_of, clicks)),
-            events.times_ms,
-            weights.weigh(clicks),
-            events.genre_ids,
-            events.genre_lists,
-        )
-
-    @classmethod
-    def joined(cls, parts: Sequence["Gains"]) -> "Gains":
-        """Return some, at least one and all with the same lists of genres, as one."""
-        if len(parts) == 1:
-            return parts[0]
-        return cls(
-            list(chain.from_iterable(part.users for part in parts)),
-            np.concatenate([part.times_ms for part in parts]),
-            np.concatenate([part.weights for part in parts]),
-            np.concatenate([part.list_ids for part in parts]),
-            parts[0].genre_lists,
-        )
 
     def __len__(self) -> int:
-        return len(self.users)
+        return len(self.user_of)
 
-
-@dataclass(frozen=True, slots=True)
-class Grouped:
-    """Gains with users and genres numbered.
-
-    Attributes:
-        users: Distinct ids.
-        user_of: (N,) index of each event's user.
-        times_ms: (N,) event times.
-        gained: (P,) weight of each (event, genre).
-        event_of: (P,) its event.
-        number_of: (P,) number of its genre.
-    """
-
-    users: list[str]
-    user_of: Integers
-    times_ms: Integers
-    gained: Floats
-    event_of: Integers
-    number_of: Integers
-
-    def without(self, forgotten: Mapping[int, int]) -> "Grouped":
+    def without(self, forgotten: Mapping[int, int]) -> "Gains":
         """Leave out events of users up to the moment at which they were forgotten, epoch ms."""
         if not forgotten:
             return self
-        until_ms = np.zeros(len(self.users), np.int64)
+        until_ms = np.zeros(max(int(self.user_of.max()), *forgotten) + 1, np.int64)
         until_ms[list(forgotten)] = list(forgotten.values())
         kept = self.times_ms > until_ms[self.user_of]
-        pairs = kept[self.event_of]
-        places = np.cumsum(kept) - 1
-        return Grouped(
-            self.users,
-            self.user_of[kept],
-            self.times_ms[kept],
-            self.gained[pairs],
-            places[self.event_of[pairs]],
-            self.number_of[pairs],
+        return Gains(
+            self.user_of[kept], self.times_ms[kept], self.weights[kept], self.list_ids[kept]
         )
 
 
-def genres_in(gains: Gains) -> Iterable[str]:
-    """Return the genres that occur, in order of their lists."""
-    used = np.flatnonzero(np.bincount(gains.list_ids)).tolist()
-    return dict.fromkeys(chain.from_iterable(map(gains.genre_lists.__getitem__, used)))
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Events that wait to be added.
 
+    Attributes:
+        genre_lists: Lists of normalised genres, the same object for all events.
+        user_numbers: Index of each user, in order of appearance; who is looked up gets one.
+        lists: Those that occur, by their index.
+        parts: The events, some thousand at a time: arrays that the processor's caches hold.
+    """
 
-def group_gains(gains: Gains, users: list[str], numbers: Mapping[str, int]) -> Grouped:
-    """Number users, by their place in `users`, and genres: `numbers` knows all of `genres_in`."""
-    index_of = dict(zip(users, range(len(users)), strict=True))
-    user_of = np.fromiter(map(index_of.__getitem__, gains.users), np.int64, len(gains))
-    used, list_of = np.unique(gains.list_ids, return_inverse=True)
-    numbered = [[numbers[g] for g in gains.genre_lists[i]] for i in used.tolist()]
-    sizes = np.array([*map(len, numbered)], np.int64)
-    starts = np.cumsum(sizes) - sizes
-    flat = np.fromiter(chain.from_iterable(numbered), np.int64)
-    counts = sizes[list_of]
-    event_of = np.repeat(np.arange(len(gains)), counts)
-    first = np.repeat(np.cumsum(counts) - counts, counts)
-    number_of = flat[starts[list_of][event_of] + np.arange(len(event_of)) - first]
-    gained = gains.weights[event_of]
-    return Grouped(users, user_of, gains.times_ms, gained, event_of, number_of)
+    genre_lists: Sequence[tuple[str, ...]] = ()
+    user_numbers: defaultdict[str, int] = field(
+        default_factory=lambda: defaultdict(itertools.count().__next__)
+    )
+    lists: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    parts: list[Gains] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    def add(self, events: Events, weights: Weights) -> None:
+        """Gather more events."""
+        users = map(self.user_numbers.__getitem__, map(_user_of, events.clicks))
+        user_of = np.fromiter(users, np.int64, len(events))
+        self.lists.update((i, self.genre_lists[i]) for i in np.unique(events.genre_ids).tolist())
+        self.parts.append(Gains(user_of, events.times_ms, weights.weigh(events), events.genre_ids))
 
 
 def add_gains(
-    held: Entries, grouped: Grouped, *, half_life_ms: int, most: int
-) -> tuple[list[str], Entries]:
+    held: Entries,
+    parts: Collection[Gains],
+    numbered: Mapping[int, Sequence[int]],
+    *,
+    half_life_ms: int,
+    most: int,
+) -> tuple[Integers, Entries]:
     """Add gains to records.
 
     Args:
-        held: The records of `grouped.users`, in their order; a head of 0 ms where there is none.
-        grouped: What comes.
+        held: The records of all users, in their order; a head of 0 ms where there is none.
+        parts: What comes.
+        numbered: By the index of each list that occurs the numbers of its genres.
         half_life_ms: After so long an affinity is half of what it was.
         most: Genres kept per user: those of most affinity, among equals those of lower number.
 
     Returns:
-        Users with a record, and the records, one after the other.
+        Indices of the users that have a record then, and the records, one after the other.
     """
-    heads = held["number"] == HEAD
+    numbers = (held["number"] + np.uint16(1)).astype(np.int64)  # HEAD becomes 0: records ascend
+    heads, users = np.flatnonzero(numbers == 0), np.cumsum(numbers == 0) - 1
+    genres = _table(numbered)
+    bits = int(max(numbers.max(), genres.max())).bit_length()
     held_ms = held["amount"][heads]
     latest_ms = held_ms.copy()
-    np.maximum.at(latest_ms, grouped.user_of, grouped.times_ms.astype(np.float64))
-    old_user = (np.cumsum(heads) - 1)[~heads]
-    old = held["amount"][~heads] * _decay(held_ms - latest_ms, half_life_ms)[old_user]
-    since_ms = grouped.times_ms - latest_ms[grouped.user_of]
-    new = grouped.gained * _decay(since_ms, half_life_ms)[grouped.event_of]
-    places = np.concatenate(
-        (
-            old_user * NUMBERS + held["number"][~heads],
-            grouped.user_of[grouped.event_of] * NUMBERS + grouped.number_of,
-        )
-    )
-    pairs, pair_of = np.unique(places, return_inverse=True)
-    amounts: Floats = np.concatenate((old, new))
-    affinity: Floats = np.bincount(pair_of, amounts, minlength=len(pairs)).astype(np.float64)
-    user_of, number_of = np.divmod(pairs, NUMBERS)
-    kept = _most(user_of, number_of, affinity, most)
-    return _records(grouped.users, latest_ms, user_of[kept], number_of[kept], affinity[kept])
+    for part in parts:
+        np.maximum.at(latest_ms, part.user_of, part.times_ms.astype(np.float64))
+    amounts = held["amount"] * np.exp2((held_ms - latest_ms) / half_life_ms)[users]
+    amounts[heads] = np.inf  # a head stays however many genres come
+    pairs = [(users << bits | numbers, amounts)]
+    for part in parts:
+        since_ms = part.times_ms - latest_ms[part.user_of]
+        gained = part.weights * np.exp2(since_ms / half_life_ms)
+        for number_of in genres[:, part.list_ids]:
+            has = np.flatnonzero(number_of)
+            pairs.append((part.user_of[has] << bits | number_of[has], gained[has]))
+    keys, amounts = _summed(pairs, len(heads) << bits)
+    kept = _is_kept(keys >> bits, amounts, most)
+    keys, amounts = keys[kept], amounts[kept]
+    numbers = keys & (1 << bits) - 1
+    heads = np.flatnonzero(numbers == 0)
+    known = keys[heads] >> bits
+    amounts[heads] = latest_ms[known]
+    entries = np.empty(len(keys), ENTRY)
+    entries["number"], entries["amount"] = numbers - 1, amounts
+    return known, entries
 
 
-def _decay(ahead_ms: Floats, half_life_ms: int) -> Floats:
-    """Return what is left after times, given as negative; no time leaves all."""
-    return np.exp2(np.minimum(ahead_ms, 0.0) / half_life_ms)
+def _table(numbered: Mapping[int, Sequence[int]]) -> Integers:
+    """Return the genres of each list, (most genres of one, highest index + 1): number + 1, or 0."""
+    table = np.zeros((max(map(len, numbered.values())), max(numbered) + 1), np.int64)
+    rows = [*itertools.zip_longest(*numbered.values(), fillvalue=-1)]
+    table[:, list(numbered)] = np.array(rows) + 1
+    return table
 
 
-def _most(user_of: Integers, number_of: Integers, affinity: Floats, most: int) -> Integers:
-    """Return which pairs to keep, ascending; they are sorted by user and number."""
-    counts = np.bincount(user_of)
-    if not len(counts) or counts.max() <= most:
-        return np.arange(len(user_of))
-    order = np.lexsort((number_of, -affinity, user_of))
-    rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.sort(order[rank < most])
+def _summed(pairs: Iterable[tuple[Integers, Floats]], bound: int) -> tuple[Integers, Floats]:
+    """Return the distinct keys, ascending, and the sums of their amounts; all are below `bound`."""
+    keys, amounts = map(np.concatenate, zip(*pairs, strict=True))
+    if bound > SPARSE * len(keys):
+        # With first places it sorts stably: quicker, as the first keys are in order already.
+        distinct, _, index = np.unique(keys, return_index=True, return_inverse=True)
+        return distinct, np.asarray(np.bincount(index, amounts), np.float64)
+    sums = np.asarray(np.bincount(keys, amounts, minlength=bound), np.float64)
+    occurs = np.zeros(bound, np.bool_)
+    occurs[keys] = True
+    distinct = np.flatnonzero(occurs)
+    return distinct, sums[distinct]
 
 
-def _records(
-    users: list[str], latest_ms: Floats, user_of: Integers, number_of: Integers, affinity: Floats
-) -> tuple[list[str], Entries]:
-    counts = np.bincount(user_of, minlength=len(users))
-    known = np.flatnonzero(counts)
-    sizes = counts[known] + 1
-    entries = np.empty(int(sizes.sum()), ENTRY)
-    heads = np.cumsum(sizes) - sizes
-    is_pair = np.ones(len(entries), np.bool_)
-    is_pair[heads] = False
-    entries["number"][heads] = HEAD
-    entries["amount"][heads] = latest_ms[known]
-    entries["number"][is_pair] = number_of
-    entries["amount"][is_pair] = affinity
-    if len(known) < len(users):
-        users = [users[i] for i in known.tolist()]
-    return users, entries
+def _is_kept(user_of: Integers, amounts: Floats, most: int) -> NDArray[np.bool_]:
+    """Return whether each entry stays: not a head alone, nor one of too many genres."""
+    sizes = np.bincount(user_of)
+    starts = np.cumsum(sizes) - sizes
+    kept = (sizes > 1)[user_of]
+    for size in np.unique(sizes[sizes > most + 1]).tolist():
+        places = starts[sizes == size][:, np.newaxis] + np.arange(size)  # (users, entries)
+        ranked = np.argsort(-amounts[places], kind="stable")  # among equals lower numbers first
+        kept[np.take_along_axis(places, ranked[:, most + 1 :], axis=1)] = False
+    return kept

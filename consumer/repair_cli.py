@@ -12,6 +12,7 @@ from contracts.events import Identifier
 from contracts.moments import Moment, moment_text
 from contracts.options import KAFKA_CONNECTION, REDIS_CONNECTION, with_settings
 from contracts.settings import Settings
+from contracts.taste_settings import TasteSettings
 
 LOG_AND_JOURNAL: Final = (
     "app",
@@ -22,12 +23,6 @@ LOG_AND_JOURNAL: Final = (
     "genre_share",
 )
 """Settings that reading the log and the journal takes."""
-
-TASTE_SETTINGS: Final = (
-    "tastes", "taste_half_life_days", "taste_ttl_days", "taste_genres", "taste_weight_click",
-    "taste_weight_play", "taste_weight_like", "taste_weight_share", "taste_weight_watch_hour",
-)  # fmt: skip
-"""Settings that tastes take."""
 
 
 @click.command("verify")
@@ -78,7 +73,7 @@ def verify(settings: Settings, *, since: int | None, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_settings(
     *LOG_AND_JOURNAL, *REDIS_CONNECTION, "topic_replayed", "window_buckets", "max_event_bytes",
-    "max_future_skew_seconds", "max_genres", *TASTE_SETTINGS,
+    "max_future_skew_seconds", "max_genres", *TasteSettings.model_fields,
 )  # fmt: skip
 def rebuild(settings: Settings, *, since: int | None, yes: bool) -> None:
     """Empty the deployment's state in Redis and make it anew from the bucket journal.

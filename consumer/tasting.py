@@ -8,7 +8,7 @@ is in its user's taste once, whatever happens, and counting knows nothing of it.
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from consumer import metrics
 from consumer.aggregate import Aggregate
-from consumer.gains import Gains, Weights, add_gains, genres_in, group_gains
+from consumer.gains import Gathered, Weights, add_gains
 from contracts.clock import wall_clock_ms
 from contracts.measures import OTHER_GENRE
 from contracts.settings import Settings
@@ -29,12 +29,12 @@ from state.taste_store import (
 
 log = logging.getLogger(__name__)
 
-GATHERED_EVENTS: Final = 10_000
-"""Events of a partition that wait to be added: a user's many clicks cost one record then; more of
-them would keep Redis busy for longer at a time."""
-
 GATHERED_SECONDS: Final = 1.0
-"""How long they wait at most, seconds: what a crash has read again."""
+"""How long events wait to be added, seconds: a user's many clicks cost one record then. It is
+also what a crash has read again."""
+
+GATHERED_USERS: Final = 20_000
+"""Users of a partition whose events wait: more would keep Redis busy for longer at a time."""
 
 LOOKED_OVER: Final = 64
 """Users looked over for old ones at each write, besides one for every `USERS_PER_LOOK` written."""
@@ -57,11 +57,7 @@ class _Strand:
     taken: int
     since: float = 0.0
     front_ms: int = 0
-    gathered: list[Gains] = field(default_factory=list)
-
-    @property
-    def events(self) -> int:
-        return sum(map(len, self.gathered))
+    gathered: Gathered = field(default_factory=Gathered)
 
 
 @dataclass(slots=True)
@@ -80,7 +76,7 @@ class Tasting:
     monotonic: Callable[[], float] = time.monotonic
     wall_ms: Callable[[], int] = wall_clock_ms
     _strands: dict[int, _Strand] = field(default_factory=dict)
-    _genres: list[str] = field(default_factory=list)
+    _numbers: dict[str, int] = field(default_factory=dict)  # of genres, in their order
     _weights: Weights = field(init=False)
 
     def __post_init__(self) -> None:
@@ -103,9 +99,9 @@ class Tasting:
         at = self.store.read_offsets().get(name)
         while at is None:  # at once: what is read before the first write must not be lost
             held = self.store.read(name, [])
-            self._genres = self.store.read_genres()
+            self._read_genres()
             self.store.write(
-                TasteBatch(name, None, stored, forgets=held.forgets, genres=self._genres)
+                TasteBatch(name, None, stored, forgets=held.forgets, genres=[*self._numbers])
             )
             at = self.store.read_offsets().get(name)
         if at < stored:
@@ -122,18 +118,21 @@ class Tasting:
             self.drop(batch.partition)
             return
         offsets = aggregate.records.offsets[aggregate.every_place]
-        events = aggregate.every[int(np.searchsorted(offsets, strand.taken)) :]
-        if strand.gathered and strand.gathered[0].genre_lists is not events.genre_lists:
-            self._flush(batch.partition)
-            if batch.partition not in self._strands:
-                return
+        known = int(np.searchsorted(offsets, strand.taken))
+        events = aggregate.every[known:] if known else aggregate.every
+        if strand.gathered.genre_lists is not events.genre_lists:
+            if len(strand.gathered):
+                self._flush(batch.partition)
+                if batch.partition not in self._strands:
+                    return
+            strand.gathered = Gathered(events.genre_lists)
         if strand.taken == strand.written:
             strand.since = self.monotonic()
         strand.taken = batch.next_offset
         if batch.front is not None:
             strand.front_ms = max(strand.front_ms, batch.front[0])
         if len(events):
-            strand.gathered.append(Gains.of(events, self._weights))
+            strand.gathered.add(events, self._weights)
 
     def skip(self, partition: int, begin: int) -> None:
         """Go on at an offset: retention has passed those before it."""
@@ -165,7 +164,8 @@ class Tasting:
         now = self.monotonic()
         for partition, strand in list(self._strands.items()):
             is_old = now - strand.since >= GATHERED_SECONDS
-            if strand.taken > strand.written and (is_old or strand.events >= GATHERED_EVENTS):
+            is_much = len(strand.gathered.user_numbers) >= GATHERED_USERS
+            if strand.taken > strand.written and (is_old or is_much):
                 self._flush(partition)
 
     def flush(self) -> None:
@@ -179,42 +179,44 @@ class Tasting:
         outcome = self._add(self._name(partition), strand)
         while outcome in ("forgot", "genres"):
             if outcome == "genres":
-                self._genres = self.store.read_genres()
+                self._read_genres()
             outcome = self._add(self._name(partition), strand)
         if outcome == "moved":
             log.warning("partition %d: its tastes stand elsewhere in Redis", partition)
             self.drop(partition)
             return
-        metrics.TASTED.inc(strand.events)
-        strand.gathered.clear()
+        metrics.TASTED.inc(len(strand.gathered))
+        strand.gathered = Gathered(strand.gathered.genre_lists)
         strand.written = strand.taken
 
     def _add(self, name: str, strand: _Strand) -> WriteOutcome:
         """Read the records of everybody who clicked, add what was gathered, write them."""
-        gains = Gains.joined(strand.gathered) if strand.gathered else None
-        users = list(dict.fromkeys(gains.users)) if gains else []
+        gathered = strand.gathered
+        users = list(gathered.user_numbers)
         held = self.store.read(name, users)
         if held.offset != strand.written:
             return "moved"
-        new_genres: list[str] = []
-        entries = held.entries
-        if gains:
-            numbers, new_genres = self._numbered(genres_in(gains))
-            grouped = group_gains(gains, users, numbers).without(held.forgotten)
-            users, entries = add_gains(
+        entries, numbers = held.entries, self._numbers
+        if users:
+            numbered, numbers = self._number(gathered.lists)
+            known, entries = add_gains(
                 entries,
-                grouped,
+                [part.without(held.forgotten) for part in gathered.parts],
+                numbered,
                 half_life_ms=self.settings.taste_half_life_ms,
                 most=self.settings.taste_genres,
             )
+            if len(known) < len(users):
+                users = [users[at] for at in known.tolist()]
+        genres = list(numbers)
         outcome = self.store.write(
             TasteBatch(
                 strand=name,
                 expected_offset=strand.written,
                 next_offset=strand.taken,
                 forgets=held.forgets,
-                genres=self._genres,
-                new_genres=new_genres,
+                genres=genres[: len(self._numbers)],
+                new_genres=genres[len(self._numbers) :],
                 users=users,
                 entries=entries,
                 look_over=LOOKED_OVER + len(users) // USERS_PER_LOOK,
@@ -223,21 +225,26 @@ class Tasting:
             )
         )
         if outcome == "written":
-            self._genres = [*self._genres, *new_genres]
+            self._numbers = numbers
         return outcome
 
-    def _numbered(self, genres: Iterable[str]) -> tuple[dict[str, int], list[str]]:
-        """Return the numbers of genres, past the most that of `(other)`, and those that are new."""
-        numbers = {genre: number for number, genre in enumerate(self._genres)}
-        most, new = min(self.settings.max_genres, MAX_NUMBERED_GENRES), list[str]()
-        found = {}
-        for name in genres:
+    def _read_genres(self) -> None:
+        self._numbers = {genre: number for number, genre in enumerate(self.store.read_genres())}
+
+    def _number(
+        self, lists: Mapping[int, Iterable[str]]
+    ) -> tuple[dict[int, list[int]], dict[str, int]]:
+        """Return the numbers of the genres of lists, and of all genres with the new ones.
+
+        Past the most that there may be, a genre has the number of `(other)`.
+        """
+        most, numbers = min(self.settings.max_genres, MAX_NUMBERED_GENRES), self._numbers.copy()
+
+        def number_of(name: str) -> int:
             genre = name if name in numbers or len(numbers) < most else OTHER_GENRE
-            if genre not in numbers:
-                numbers[genre] = len(numbers)
-                new.append(genre)
-            found[name] = numbers[genre]
-        return found, new
+            return numbers.setdefault(genre, len(numbers))
+
+        return {at: [*map(number_of, genres)] for at, genres in lists.items()}, numbers
 
     def _name(self, partition: int) -> str:
         return f"{self.prefix}{partition}"

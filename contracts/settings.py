@@ -13,6 +13,7 @@ from contracts.buckets import DAY_SECONDS
 from contracts.clock import to_ms
 from contracts.name_settings import NameSettings
 from contracts.shares import check_share
+from contracts.taste_settings import TasteSettings
 
 LEAST_SHADOW_BUCKETS: Final = 200
 """Buckets that a comparison takes where a day has fewer: losses differ a lot by chance."""
@@ -23,8 +24,8 @@ MOST_ALERT_BUCKETS: Final = 16
 _HTTP_URL: Final = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
 
 
-class Settings(NameSettings):
-    """Everything that a deployment can set; the defaults suit a local stack."""
+class _Settings(NameSettings):
+    """What every deployment sets; groups of settings that not all have come beside it."""
 
     bucket_seconds: int = Field(
         default=60, ge=1, le=DAY_SECONDS, description="Bucket length; divides a day."
@@ -71,28 +72,6 @@ class Settings(NameSettings):
     dedup: bool = Field(
         default=False,
         description="Count an event id once per bucket and partition; costs memory per event.",
-    )
-    tastes: bool = Field(
-        default=False,
-        description="Keep each user's taste: decayed affinities to genres; costs memory per user.",
-    )
-    taste_half_life_days: float = Field(
-        default=14.0, gt=0, le=3650, description="An affinity halves in so long."
-    )
-    taste_ttl_days: float = Field(
-        default=180.0, gt=0, le=36_500, description="Users without a click for so long are dropped."
-    )
-    taste_genres: int = Field(
-        default=16, ge=1, le=250, description="Genres kept per user, those of least affinity go."
-    )
-    taste_weight_click: float = Field(
-        default=1.0, ge=0, le=1_000, description="What a click adds to the affinity to its genres."
-    )
-    taste_weight_play: float = Field(default=2.0, ge=0, le=1_000, description="What a play adds.")
-    taste_weight_like: float = Field(default=4.0, ge=0, le=1_000, description="What a like adds.")
-    taste_weight_share: float = Field(default=4.0, ge=0, le=1_000, description="What a share adds.")
-    taste_weight_watch_hour: float = Field(
-        default=4.0, ge=0, le=1_000, description="What an hour watched adds besides."
     )
     dead_letter_max_ratio: float = Field(
         default=0.5,
@@ -271,16 +250,6 @@ class Settings(NameSettings):
         return to_ms(self.idle_timeout_seconds)
 
     @property
-    def taste_half_life_ms(self) -> int:
-        """An affinity halves in so long, ms."""
-        return max(1, to_ms(self.taste_half_life_days * DAY_SECONDS))
-
-    @property
-    def taste_ttl_ms(self) -> int:
-        """Users without a click for so long are dropped, ms."""
-        return to_ms(self.taste_ttl_days * DAY_SECONDS)
-
-    @property
     def holidays_ms(self) -> tuple[int, ...]:
         """When each holiday begins, epoch ms."""
         return tuple(to_ms(begin.timestamp()) for begin in self.holidays)
@@ -301,6 +270,10 @@ class Settings(NameSettings):
     def quantile_names(self) -> tuple[str, ...]:
         """The levels as the published messages spell them."""
         return tuple(f"{level:g}" for level in self.quantiles)
+
+
+class Settings(TasteSettings, _Settings):
+    """Everything that a deployment can set; the defaults suit a local stack."""
 
 
 class OpenTelemetrySettings(BaseSettings):

@@ -79,4 +79,5 @@ class MemoryTastes:
     def begin(self, offsets: Mapping[str, int]) -> None:
         """See `TasteStore.begin`."""
         self.records.clear()
+        self.forgets += 1
         self.offsets = dict(offsets)

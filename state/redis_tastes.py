@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from state.scripted import Scripted, pairs
 from state.taste_store import HeldTastes, TasteBatch, WriteOutcome, unpack_entries
@@ -48,7 +49,7 @@ class RedisTastes(Scripted):
             _encode(batch.new_genres),
             _encode(batch.users),
             batch.entries.tobytes(),
-            bytes(batch.sizes.tolist()),
+            batch.sizes.astype(np.uint8).tobytes(),
             max(1, batch.look_over),
             batch.oldest_ms,
             "" if batch.lives_ms is None else batch.lives_ms,

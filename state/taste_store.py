@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 ENTRY: Final = np.dtype([("number", "<u2"), ("amount", "<f8")])
-"""A record is a row of these: a head, then (number of a genre, affinity as of the latest click)."""
+"""A record is a row of these: a head, then (number of a genre, affinity as of the latest click),
+ascending by number."""
 
 HEAD: Final = 65_535
 """Number of a record's head, whose amount is the user's latest click, epoch ms."""
@@ -34,7 +35,7 @@ class HeldTastes:
 
     Attributes:
         offset: Its next offset; None before it has one.
-        forgets: How often anybody was forgotten.
+        forgets: How often anybody was forgotten, or everybody dropped.
         entries: The users' records, one after the other; of who has none, a head of 0 ms.
         forgotten: Index of each user who was forgotten, and up to when, epoch ms.
     """
@@ -53,7 +54,7 @@ class TasteBatch:
         strand: Which one.
         expected_offset: Where it stood; None before it has an offset.
         next_offset: Where it stands with this.
-        forgets: How often anybody had been forgotten when the records were read.
+        forgets: As it was when the records were read.
         genres: Genres by number, as known before.
         new_genres: Those that follow them.
         users: Whose records are written, each once.

@@ -139,6 +139,15 @@ def test_what_was_read_before_somebody_was_forgotten_is_not_written(store: Taste
     assert store.read_offsets() == {"0": 5}
 
 
+def test_what_was_read_before_everybody_was_dropped_is_not_written(store: TasteStore) -> None:
+    store.write(wrote(None, 5))
+    held, names = store.read("0", ["ann"]), store.read_genres()
+    store.begin({"0": 5})
+    stale = wrote(5, 9, forgets=held.forgets, genres=names, new_genres=[], entries=held.entries)
+    assert store.write(stale) == "forgot"
+    assert taste(store, "ann", NOON) is None
+
+
 def test_a_number_never_means_another_genre(store: TasteStore) -> None:
     store.write(wrote(None, 5))
     assert store.write(wrote(5, 9, new_genres=["comedy"])) == "genres"

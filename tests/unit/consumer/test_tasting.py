@@ -1,7 +1,11 @@
 """Tastes beside the counts: where a partition is read from, and what is added when."""
 
-import orjson
+from dataclasses import dataclass, field
 
+import orjson
+import pytest
+
+from consumer import tasting
 from consumer.tasting import GATHERED_SECONDS, Tasting
 from contracts.forecasts import BucketRecord, ReplayPoint
 from state.memory_tastes import MemoryTastes
@@ -11,163 +15,167 @@ from tests.unit.consumer.making import World, make_world
 A = 1_000_000
 
 
-def click(at_ms: int, user: str = "ann", genre: str = "crime") -> bytes:
+def click(at_ms: int, user: str = "ann") -> bytes:
     fields = {"event_id": "e", "event_time": at_ms, "user_id": user, "show_id": "s"}
-    return orjson.dumps({**fields, "genres": [genre]})
+    return orjson.dumps({**fields, "genres": ["crime"]})
 
 
-def with_tastes(world: World, store: MemoryTastes | None = None, **changes: object) -> MemoryTastes:
-    """Turn tastes on in a world, as a process that starts does."""
-    store = store or MemoryTastes(world.settings)
-    world.loop.tasting = Tasting(world.settings, store, **changes)  # type: ignore[arg-type]
-    world.loop.tasting.monotonic = world.loop.monotonic
-    world.log.unplaced = world.log.owned
-    return store
+@dataclass
+class Member:
+    """One with tastes, over a world of its own; a click is Ann's unless said otherwise."""
 
+    world: World = field(default_factory=lambda: make_world(0))
+    store: MemoryTastes = field(init=False)
 
-def affinity(store: MemoryTastes, user: str = "ann") -> float:
-    found = taste_of(user, 0, *store.read_user(user))
-    return found.affinities["crime"] if found else 0.0
+    def __post_init__(self) -> None:
+        self.store = MemoryTastes(self.world.settings)
+        self.start()
 
+    def start(self) -> None:
+        """Begin as a process does: nothing is in memory."""
+        loop, log = self.world.loop, self.world.log
+        loop.tasting = Tasting(self.world.settings, self.store, monotonic=loop.monotonic)
+        log.unplaced = log.owned
 
-def pass_and_step(world: World) -> None:
-    world.pass_time(2 * GATHERED_SECONDS)
-    world.step(2)
+    def click(self, *, times: int = 1, at_ms: int = A, user: str = "ann") -> None:
+        for _ in range(times):
+            self.world.log.write(0, click(at_ms, user))
+        self.world.step(4)
+
+    def wait(self) -> None:
+        self.world.pass_time(2 * GATHERED_SECONDS)
+        self.world.step(2)
+
+    @property
+    def ann(self) -> float:
+        found = taste_of("ann", 0, *self.store.read_user("ann"))
+        return found.affinities["crime"] if found else 0.0
+
+    @property
+    def tastes(self) -> tuple[float, dict[str, int]]:
+        """Ann's affinity, and up to where clicks are in tastes."""
+        return self.ann, self.store.offsets
 
 
 def test_events_are_gathered_over_polls_and_added_once() -> None:
-    world = make_world(0)
-    store = with_tastes(world)
+    member = Member()
     for _ in range(3):
-        world.log.write(0, click(A))
-        world.step(2)
-    assert (affinity(store), store.offsets) == (0.0, {"0": 0})
-    pass_and_step(world)
-    assert (affinity(store), store.offsets) == (3.0, {"0": 3})
+        member.click()
+    assert member.tastes == (0.0, {"0": 0})
+    member.wait()
+    assert member.tastes == (3.0, {"0": 3})
+
+
+def test_events_of_many_users_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasting, "GATHERED_USERS", 2)
+    member = Member()
+    member.click(times=9)
+    assert member.tastes == (0.0, {"0": 0})
+    member.click(user="bob")
+    assert member.tastes == (9.0, {"0": 10})
 
 
 def test_the_end_of_a_process_writes_what_it_has_gathered() -> None:
-    world = make_world(0)
-    store = with_tastes(world)
-    world.log.write(0, click(A))
-    world.step(2)
-    world.loop.finish()
-    assert (affinity(store), store.offsets) == (1.0, {"0": 1})
+    member = Member()
+    member.click()
+    member.world.loop.finish()
+    assert member.tastes == (1.0, {"0": 1})
 
 
 def test_what_a_dead_process_had_gathered_is_read_again_for_tastes_alone() -> None:
-    world = make_world(0)
-    store = with_tastes(world)
-    world.log.write(0, click(A))
-    world.step(2)
-    with_tastes(world, store)  # another process; the counts stand at 1, the tastes at 0
-    world.log.write(0, click(A))
-    world.step(4)
-    pass_and_step(world)
-    assert (affinity(store), store.offsets) == (2.0, {"0": 2})
-    assert sum(world.clicks().values()) == 2
+    member = Member()
+    member.click()
+    member.start()  # the counts stand at 1, the tastes at 0
+    member.click()
+    member.wait()
+    assert member.tastes == (2.0, {"0": 2})
+    assert sum(member.world.clicks().values()) == 2
 
 
 def test_tastes_that_are_turned_on_begin_where_counting_is() -> None:
     world = make_world(0)
     world.log.write(0, click(A))
     world.step(2)
-    store = with_tastes(world)
-    world.log.write(0, click(A))
-    world.step(2)
-    pass_and_step(world)
-    assert (affinity(store), store.offsets) == (1.0, {"0": 2})
+    member = Member(world)
+    member.click()
+    member.wait()
+    assert member.tastes == (1.0, {"0": 2})
 
 
 def test_late_events_are_in_tastes_and_dead_letters_are_not() -> None:
-    world = make_world(0)
-    store = with_tastes(world)
-    world.log.write(0, click(A + 60_000, user="bob"))
-    world.log.write(0, click(A), timestamp_ms=A + 60_000)
-    world.log.write(0, b"junk", timestamp_ms=A + 60_000)
-    world.step(2)
-    pass_and_step(world)
-    assert len(world.side.late) == 1
-    assert affinity(store) == 1.0
-    assert store.offsets == {"0": 3}
+    member = Member()
+    log = member.world.log
+    log.write(0, click(A + 60_000, user="bob"))
+    log.write(0, click(A), timestamp_ms=A + 60_000)
+    log.write(0, b"junk", timestamp_ms=A + 60_000)
+    member.world.step(2)
+    member.wait()
+    assert len(member.world.side.late) == 1
+    assert member.tastes == (1.0, {"0": 3})
 
 
 def test_partitions_are_strands_of_their_own() -> None:
-    world = make_world(0, 1)
-    store = with_tastes(world)
-    world.log.write(0, click(A))
-    world.log.write(1, click(A))
-    world.step(2)
-    pass_and_step(world)
-    assert affinity(store) == 2.0
-    assert store.offsets == {"0": 1, "1": 1}
+    member = Member(make_world(0, 1))
+    for partition in (0, 1):
+        member.world.log.write(partition, click(A))
+    member.world.step(2)
+    member.wait()
+    assert member.tastes == (2.0, {"0": 1, "1": 1})
 
 
 def test_a_user_is_forgotten_though_clicks_are_gathered_and_read_again() -> None:
-    world = make_world(0)
-    store = with_tastes(world)
-    world.log.write(0, click(A))
-    world.step(2)
-    store.forget("ann", A + 5_000)
-    pass_and_step(world)
-    assert affinity(store) == 0.0
-    store.begin({"0": 0})  # all of the log is read again
-    with_tastes(world, store)
-    world.log.write(0, click(A + 5_001))
-    world.step(4)
-    pass_and_step(world)
-    assert affinity(store) == 1.0, "clicks after that do count"
+    member = Member()
+    member.click()
+    member.store.forget("ann", A + 5_000)
+    member.wait()
+    assert member.ann == 0.0
+    member.store.begin({"0": 0})  # all of the log is read again
+    member.start()
+    member.click(at_ms=A + 5_001)
+    member.wait()
+    assert member.ann == 1.0, "clicks after that do count"
 
 
 def test_offsets_set_elsewhere_are_noticed_while_nothing_comes() -> None:
-    world = make_world(0)
-    store = with_tastes(world)
-    world.log.write(0, click(A))
-    world.step(2)
-    pass_and_step(world)
-    store.begin({"0": 0})
+    member = Member()
+    member.click()
+    member.wait()
+    member.store.begin({"0": 0})
     for _ in range(3):
-        pass_and_step(world)
-    assert (affinity(store), store.offsets) == (1.0, {"0": 1})
-
-
-def restored(world: World, offset: int) -> None:
-    record = BucketRecord(
-        bucket_start=2_000_000, bucket_seconds=10, counts={"crime": [9] + 7 * [0]},
-        genres_first_bucket={"crime": A}, cut={0: offset},
-        replay_from={0: ReplayPoint(offset=offset, watermark=2_010_000)},
-        model_version="m", emitted_at=0,
-    )  # fmt: skip
-    assert world.store.restore(record, {})
+        member.wait()
+    assert member.tastes == (1.0, {"0": 1})
 
 
 def test_after_a_restore_tastes_that_are_behind_catch_up_and_counts_do_not_change() -> None:
-    world = make_world(0)
-    store = with_tastes(world)
-    world.log.write(0, click(A))
-    world.step(2)
-    pass_and_step(world)
+    member = Member()
+    member.click()
+    member.wait()
     for _ in range(3):
-        world.log.write(0, click(A))
-    restored(world, 3)  # others had read on to 3 and published; Redis has lost that
-    world.step(5)
-    pass_and_step(world)
-    assert (affinity(store), store.offsets) == (4.0, {"0": 4})
-    assert world.store.read_progress().offsets == {0: 4}
+        member.world.log.write(0, click(A))
+    # Others had read on to 3 and published; Redis has lost that.
+    published = BucketRecord(
+        bucket_start=2_000_000, bucket_seconds=10, counts={"crime": [9] + 7 * [0]},
+        genres_first_bucket={"crime": A}, cut={0: 3},
+        replay_from={0: ReplayPoint(offset=3, watermark=2_010_000)},
+        model_version="m", emitted_at=0,
+    )  # fmt: skip
+    assert member.world.store.restore(published, {})
+    member.world.step(5)
+    member.wait()
+    assert member.tastes == (4.0, {"0": 4})
+    assert member.world.offsets == {0: 4}
 
 
 def test_retention_that_passed_where_tastes_end_is_gone_on_from() -> None:
-    world = make_world(0)
-    store = with_tastes(world)
-    for _ in range(4):
-        world.log.write(0, click(A))
-    world.step(2)
-    store.begin({"0": 0})
-    with_tastes(world, store)
-    world.log.begins[0] = 2
-    world.log.records[0] = world.log.records[0][2:]
-    world.loop.step()
-    world.loop.close_gap({0: 0})
-    world.step(3)
-    pass_and_step(world)
-    assert (affinity(store), store.offsets) == (2.0, {"0": 4})
+    member = Member()
+    member.click(times=4)
+    member.store.begin({"0": 0})
+    member.start()
+    log, loop = member.world.log, member.world.loop
+    log.begins[0] = 2
+    log.records[0] = log.records[0][2:]
+    loop.step()
+    loop.close_gap({0: 0})
+    member.world.step(3)
+    member.wait()
+    assert member.tastes == (2.0, {"0": 4})
