@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
-
 MAY_LACK = "the checkout's history lacks"
 """In the reason where only that is missing."""
 

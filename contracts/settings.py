@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from contracts.alert_settings import AlertSettings
 from contracts.buckets import DAY_SECONDS
 from contracts.clock import to_ms
 from contracts.name_settings import NameSettings
@@ -17,9 +18,6 @@ from contracts.taste_settings import TasteSettings
 
 LEAST_SHADOW_BUCKETS: Final = 200
 """Buckets that a comparison takes where a day has fewer: losses differ a lot by chance."""
-
-MOST_ALERT_BUCKETS: Final = 16
-"""Most buckets that an alert looks back over: a bit of each is in the journal."""
 
 _HTTP_URL: Final = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
 
@@ -119,38 +117,6 @@ class _Settings(NameSettings):
         ge=0,
         description="A former champion goes on in shadow for so long: `rollback` is exact then.",
     )
-    alerts: Literal["off", "thresholds", "all"] = Field(
-        default="off",
-        description="Publish alerts: of thresholds alone, or of counts outside their interval too.",
-    )
-    alert_thresholds: Path | None = Field(
-        default=None, description="TOML file of levels that forecasts are held against."
-    )
-    alert_raise_buckets: int = Field(
-        default=6,
-        ge=1,
-        le=MOST_ALERT_BUCKETS,
-        description="So many of the last alert_raise_of buckets beyond the same end of their "
-        "intervals raise an alert.",
-    )
-    alert_raise_of: int = Field(
-        default=8,
-        ge=1,
-        le=MOST_ALERT_BUCKETS,
-        description="Among how many buckets alert_raise_buckets counts.",
-    )
-    alert_threshold_buckets: int = Field(
-        default=2,
-        ge=1,
-        le=MOST_ALERT_BUCKETS,
-        description="So many forecasts in a row beyond a threshold raise an alert.",
-    )
-    alert_clear_buckets: int = Field(
-        default=5,
-        ge=1,
-        le=MOST_ALERT_BUCKETS,
-        description="So many buckets in a row that are not beyond clear an alert.",
-    )
     health_port: int | None = Field(
         default=None,
         ge=0,
@@ -219,16 +185,6 @@ class _Settings(NameSettings):
             check_collector_url(url.get_secret_value())
         return url
 
-    @model_validator(mode="after")
-    def _alerts_can_be_raised(self) -> Self:
-        if self.alert_raise_buckets > self.alert_raise_of:
-            raise ValueError("alert_raise_buckets must be at most alert_raise_of")
-        if self.alerts == "all" and len(self.quantiles) < 2:
-            raise ValueError("alerts = all takes two quantiles: the ends of an interval")
-        if self.alerts == "thresholds" and self.alert_thresholds is None:
-            raise ValueError("alerts = thresholds takes a file, alert_thresholds")
-        return self
-
     @property
     def bucket_ms(self) -> int:
         """Bucket length in milliseconds."""
@@ -272,8 +228,14 @@ class _Settings(NameSettings):
         return tuple(f"{level:g}" for level in self.quantiles)
 
 
-class Settings(TasteSettings, _Settings):
+class Settings(AlertSettings, TasteSettings, _Settings):
     """Everything that a deployment can set; the defaults suit a local stack."""
+
+    @model_validator(mode="after")
+    def _alerts_have_intervals(self) -> Self:
+        if self.alerts == "all" and len(self.quantiles) < 2:
+            raise ValueError("alerts = all takes two quantiles: the ends of an interval")
+        return self
 
 
 class OpenTelemetrySettings(BaseSettings):
