@@ -63,6 +63,7 @@ def run_tour() -> Any:  # noqa: ANN401
             timeout=CELL_SECONDS,
             startup_timeout=CELL_SECONDS,
             kernel_name="python3",
+            coalesce_streams=True,
             record_timing=False,
             config=Config(KernelManager=reached),
             resources={"metadata": {"path": str(TOUR.parent)}},
