@@ -1,10 +1,11 @@
 """Secrets that come in files, as Docker and Kubernetes mount them; read where they are used."""
 
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from pydantic import SecretStr
 
+from contracts.link_settings import ENVIRONMENT_PREFIX, LinkSettings
 from contracts.options import ConfigurationError
 
 MOST_BYTES: Final = 65_536
@@ -31,11 +32,7 @@ def read_secret(path: Path, setting: str) -> str:
     return text
 
 
-class HasSecrets(Protocol):
-    """Settings whose secrets `x` may come from a file `x_file`."""
-
-
-def secret_of(settings: HasSecrets, name: str) -> str | None:
+def secret_of(settings: LinkSettings, name: str) -> str | None:
     """Return a secret, from its setting or from the file that its `*_file` names; None without.
 
     Raises:
@@ -43,6 +40,6 @@ def secret_of(settings: HasSecrets, name: str) -> str | None:
     """
     path: Path | None = getattr(settings, f"{name}_file")
     if path is not None:
-        return read_secret(path, f"GENRECAST_{name.upper()}_FILE")
+        return read_secret(path, f"{ENVIRONMENT_PREFIX}{name.upper()}_FILE")
     given: SecretStr | None = getattr(settings, name)
     return None if given is None else given.get_secret_value()

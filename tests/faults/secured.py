@@ -22,11 +22,9 @@ from cryptography.hazmat.primitives.serialization import (
 from kafka import KafkaAdminClient
 from kafka.admin import (
     ACL,
-    ACLFilter,
     ACLOperation,
     ACLPermissionType,
     ResourcePattern,
-    ResourcePatternFilter,
     ResourceType,
     ScramMechanism,
     UserScramCredentialUpsertion,
@@ -159,14 +157,6 @@ class SecuredBroker(KafkaBroker):
         ]
         with self._admin() as admin:
             admin.create_acls(acls)
-
-    def revoke_all(self, user: str) -> None:
-        """Take all rights from a user."""
-        anything = ResourcePatternFilter(ResourceType.ANY, None, 1)
-        with self._admin() as admin:
-            admin.delete_acls(
-                [ACLFilter(f"User:{user}", None, ACLOperation.ANY, ACLPermissionType.ANY, anything)]
-            )
 
     @contextmanager
     def _admin(self) -> Iterator[Any]:
