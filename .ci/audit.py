@@ -18,9 +18,10 @@ UNREACHED: Final = re.compile(r"error sending request|Request failed after|dns e
 
 ALLOWED: Final = frozenset(
     {
-        "0BSD", "3-Clause BSD License", "Apache", "Apache License 2.0", "Apache Software License",
-        "Apache-2.0", "BSD License", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "DFSG approved",
-        "ISC", "MIT", "MIT License", "MIT-0", "MIT-CMU", "MPL-2.0",
+        "0BSD", "3-Clause BSD License", "Apache", "Apache 2.0", "Apache License 2.0",
+        "Apache Software License", "Apache-2.0", "BSD License", "BSD-2-Clause", "BSD-3-Clause",
+        "CC0-1.0", "DFSG approved",
+        "ISC", "ISC License (ISCL)", "MIT", "MIT License", "MIT-0", "MIT-CMU", "MPL-2.0",
         "Mozilla Public License 2.0 (MPL 2.0)", "PSF-2.0", "Python Software Foundation License",
         "Unlicense", "Zlib",
     }
