@@ -46,19 +46,18 @@ def _overview(status: Status) -> Table:
 
 def _models(status: Status) -> Table:
     heads = ("MASE", "WQL", "coverage", "skill", "compared", "beside")
-    table = Table("model", "architecture", "role", *heads, box=None, header_style="bold")
+    table = Table("model", "role", *heads, box=None, header_style="bold")
     for column in table.columns:
         column.no_wrap = True
-    for column in table.columns[3:]:
+    for column in table.columns[2:]:
         column.justify = "right"
     for model in status.models:
         record = [_figure(model.rolling.get(name)) for name in ("mase", "wql", "coverage", "skill")]
         compared, beside = "-", "-"
-        architecture = escape(model.architecture or "-")
         if model.wql is not None and model.champion_wql:
             compared = f"{model.shadow_buckets:,}"
             beside = f"{model.wql / model.champion_wql - 1:+.1%}"
-        table.add_row(model.name, architecture, model.role, *record, compared, beside)
+        table.add_row(model.name, model.role, *record, compared, beside)
     return table
 
 

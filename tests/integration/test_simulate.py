@@ -158,7 +158,9 @@ def test_what_users_are_shown_and_click_is_told_exactly(services: Services, tmp_
             .encode()
         )
         address = f"http://127.0.0.1:{service.server_port}"
-        arguments = ("--rate", "200", "--speed", "20", "--events", "1500", "--late", "0.01")
+        # An evening: as many events by the clock, now, may take minutes at night.
+        at = ("--start", "2026-03-02T18:00")
+        arguments = (*at, "--rate", "200", "--speed", "20", "--events", "1500", "--late", "0.01")
         follow = ("--follow-recommendations", address, "--visits", "0.5", "--malformed", "0.01")
         report = simulate(services.kafka_bootstrap, topic, tmp_path, *arguments, *follow)
     counted = recount(services.kafka_bootstrap, topic, Settings())
