@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -289,13 +289,23 @@ def test_missing_rights_are_named_one_by_one_and_granting_them_needs_no_restart(
         wait_for(log, "this member is the forecaster")
 
 
+def read_whole(settings: Settings, topic: str) -> None:
+    with closing(TopicLog(settings, topic)) as log:
+        list(log.read())
+
+
+def publish_one(settings: Settings) -> None:
+    with closing(Publisher(settings)) as publisher:
+        publisher.publish(0, [("crime", b"{}")], b"{}")
+
+
 @pytest.mark.parametrize(
     ("setting", "operation", "attempt"),
     [
-        ("topic_clicks", "Read", lambda s: list(TopicLog(s, s.topic_clicks).read())),
+        ("topic_clicks", "Read", lambda s: read_whole(s, s.topic_clicks)),
         ("topic_buckets", "Read", lambda s: Journal(s).read_tail()),
-        ("topic_forecasts", "Write", lambda s: Publisher(s).publish(0, [("crime", b"{}")], b"{}")),
-        ("topic_buckets", "Write", lambda s: Publisher(s).publish(0, [("crime", b"{}")], b"{}")),
+        ("topic_forecasts", "Write", publish_one),
+        ("topic_buckets", "Write", publish_one),
     ],
 )
 def test_one_right_fewer_is_told_by_its_name(
