@@ -84,7 +84,7 @@ def padded(event: str, size: int) -> str:
     """Close a JSON object so that it has a size: by a field nobody knows, or by spaces."""
     if len(event) + len(PADDING) + 2 <= size:
         return f'{event + PADDING:x<{size - 2}}"}}'
-    return f"{event:<{size - 1}}}}"
+    return f"{event:<{max(0, size - 1)}}}}"
 
 
 def fill(kafka: str, topic: str, shape: Shape) -> None:

@@ -1,6 +1,7 @@
 """A rolling restart under load: every consumer in turn, each at the worst moment.
 
     python -m bench.rolling
+    python -m bench.rolling --standby
     python -m bench.rolling --rate 10000 --prometheus /usr/bin/prometheus
 
 Real consumers count a constant rate of live events in one-minute buckets. One after the other is
@@ -193,10 +194,12 @@ class Rolled:
     rang: list[str] | None
 
 
-def roll(lab: Lab, consumers: int, rate: float, prometheus: str | None) -> Rolled:
+def roll(
+    lab: Lab, consumers: int, rate: float, prometheus: str | None, *, standby: bool = False
+) -> Rolled:
     """Restart every consumer in turn while events come; tell what that did."""
     lab.expect("rolling restart", consumers + 3)
-    with lab.deployment(partitions=PARTITIONS, bucket_seconds=BUCKET_SECONDS) as d:
+    with lab.deployment(partitions=PARTITIONS, bucket_seconds=BUCKET_SECONDS, standby=standby) as d:
         members, ports = Members(d, 0), [pick_port() for _ in range(consumers)]
         members.processes += [d.start("consume", f"--health-port={port}") for port in ports]
         members.wait_for_model()
@@ -258,18 +261,26 @@ def _differences(counted: dict[str, dict[str, int]], wanted: dict[str, dict[str,
 @click.command()
 @click.option("--consumers", type=int, default=4, show_default=True)
 @click.option("--rate", type=float, default=50_000, show_default=True, help="Events per second.")
+@click.option("--standby", is_flag=True, help="All have the model in memory.")
 @click.option("--prometheus", type=click.Path(), default=lambda: shutil.which("prometheus"))
 @click.option("--kafka", metavar="HOST:PORT", help="With --redis: services that run already.")
 @click.option("--redis", metavar="URL", help="By default both are started, and ended.")
 def main(
-    consumers: int, rate: float, prometheus: str | None, kafka: str | None, redis: str | None
+    *,
+    consumers: int,
+    rate: float,
+    standby: bool,
+    prometheus: str | None,
+    kafka: str | None,
+    redis: str | None,
 ) -> None:
     """Print what a rolling restart does to counts, forecasts and alerts."""
     with (
         tempfile.TemporaryDirectory(prefix="genrecast-bench-") as folder,
         services(kafka, redis, Path(folder)) as (kafka_at, redis_at),
     ):
-        found = roll(Lab(kafka_at, redis_at, Path(folder)), consumers, rate, prometheus)
+        lab = Lab(kafka_at, redis_at, Path(folder))
+        found = roll(lab, consumers, rate, prometheus, standby=standby)
     print(f"{found.events:,} events, {found.differences} cells differ from the truth")
     print(f"{found.repeated} forecasts came twice")
     print("away:", *(f"{seconds:.1f} s" for seconds in found.restarts))

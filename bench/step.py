@@ -23,6 +23,7 @@ from bench.lab import Lab
 from bench.machine import describe_machine
 from bench.page import FOLDER
 from bench.results import Cell, Part, Plot, Ratio, Table
+from contracts.collector import settle_collector
 from contracts.measures import MEASURE_COUNT
 from contracts.settings import Settings
 from model.forecaster import grow_state
@@ -184,6 +185,7 @@ def main(
     forecaster, reason = load_forecaster(settings)
     if not isinstance(forecaster, NetworkForecaster):
         raise SystemExit(f"the shipped model does not serve: {reason}")
+    settle_collector()  # as a consumer does once its model is loaded
     found = {size: compare(forecaster, size, window, repeats) for size in genres}
     for size, each in found.items():
         print(f"{size:>6} genres", *(f"{way} {each[way]:.2f} ms" for way in WAYS), sep="   ")

@@ -102,6 +102,11 @@ class Closer:
             metrics.forget_models()
             publisher.close()
 
+    def stand_by(self) -> None:
+        """While another member is the forecaster: be ready to take over, where that is wanted."""
+        if self._settings.standby:
+            self._lineup.stand_by()
+
     def close_next(self) -> bool:
         """Close, forecast and publish the next bucket; False when none is due.
 

@@ -58,6 +58,7 @@ class Lineup:
         self._loading: dict[str, Readying] = {}
         self._champion: Running | None = None
         self._looked_at = monotonic()
+        self._stood_by_at: float | None = None
         self.registry = Registry()
         self.notes = Notes()
         self.shadows: dict[str, Running] = {}
@@ -92,6 +93,25 @@ class Lineup:
             log.warning("the champion is refused: %s serves", self.registry.champion)
         for name in self._wanted_in_shadow():
             self._open(name)
+
+    def stand_by(self) -> None:
+        """Have in memory what would be the champion here, so that `choose` finds it; not too often.
+
+        Whatever is wrong with it, or with the registry, is left to the forecaster to tell.
+        """
+        from model.artifact import ModelRefusedError
+
+        now = self._monotonic()
+        if self._stood_by_at is not None and now - self._stood_by_at < LOOK_SECONDS:
+            return
+        self._stood_by_at = now
+        try:
+            name = BUILT_IN if self.models is None else self.models.read().champion
+            if name not in self._shelf:
+                self._shelf.open(name)
+                log.info("this member stands by, model %s", self._shelf[name][0].version)
+        except (ModelRefusedError, StoreError, RegistryError) as error:
+            log.debug("standing by without a model: %s", error)
 
     def _see(self, registry: Registry) -> None:
         """Take note of the registry; put back what a Redis that was emptied has lost."""

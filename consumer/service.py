@@ -322,6 +322,7 @@ class Service:
         """Close one bucket; True when there may be another at once."""
         if not self._owns_closing.is_set():
             closer.release()
+            closer.stand_by()
             return False
         began_at = time.monotonic()
         try:

@@ -271,3 +271,35 @@ def test_the_registry_keeps_the_last_few_versions_and_those_in_use() -> None:
     assert {"m-0", "m-9", "m-8"} <= set(registry.entries)
     assert world.models.read_bytes("m-0") is not None
     assert world.models.read_bytes("m-1") is None
+
+
+def test_a_member_that_stands_by_has_the_champion_in_memory_when_it_takes_over() -> None:
+    world = World(standby=True)
+    world.register("m-2", 2.0)
+    world.close(2)
+    promote(world.models, "m-2", world.wall_ms)
+    world.close(2)
+    world.restart()
+    world.opened.clear()
+    world.closer.stand_by()
+    assert world.opened == ["m-2"]
+    world.close(2)
+    assert world.opened == ["m-2"], "it was not opened again"
+    assert world.topics.versions()[-2:] == ["m-2"] * 2
+
+
+def test_who_stands_by_leaves_a_broken_model_to_the_forecaster() -> None:
+    world = World(standby=True)
+    world.register("m-2", 2.0, weights=b"poison")
+    promote(world.models, "m-2", world.wall_ms)
+    before = world.models.read()
+    world.closer.stand_by()
+    assert world.models.read() == before
+    world.close(1)
+    assert world.topics.versions() == ["shipped-1"]
+
+
+def test_no_model_is_opened_ahead_unless_that_is_wanted() -> None:
+    world = World()
+    world.closer.stand_by()
+    assert not world.made
