@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 
 from bench.compare import (
+    BASELINE,
+    LEAST_REPEATS,
     Stored,
     Verdict,
     compare,
@@ -11,6 +13,7 @@ from bench.compare import (
     read_stored,
     write_stored,
 )
+from bench.parts import QUICK
 from bench.results import Better, Ratio
 
 
@@ -86,3 +89,11 @@ def test_stored_ratios_come_back_from_their_file(tmp_path: Path) -> None:
     kept = stored(0.7, 0.04)
     write_stored(kept, {"cores": 2}, tmp_path / "baseline.json")
     assert read_stored(tmp_path / "baseline.json") == kept
+
+
+def test_the_stored_ratios_of_this_checkout_rest_on_enough_repeats() -> None:
+    kept = read_stored(BASELINE)
+    assert {key.split(".")[0] for key in kept} == set(QUICK)
+    too_few = {key: one.repeats for key, one in kept.items() if one.repeats < LEAST_REPEATS}
+    assert too_few == {}
+    assert all(one.noise > 0 for one in kept.values()), "repeats that never differ were no repeats"
