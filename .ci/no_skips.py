@@ -1,14 +1,8 @@
-"""Fail when a JUnit report names a skipped test: CI has all that the tests need.
-
-But for history: CI may be given a shallow clone, and can't deepen it.
-"""
+"""Fail when a JUnit report names a skipped test: CI has all that the tests need."""
 
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
-
-MAY_LACK = "the checkout's history lacks"
-"""In the reason where only that is missing."""
 
 
 def skipped_tests(report: Path) -> list[str]:
@@ -27,7 +21,7 @@ def main() -> None:
     found = skipped_tests(Path(sys.argv[1]))
     for line in found:
         sys.stderr.write(f"skipped {line}\n")
-    sys.exit(any(MAY_LACK not in line for line in found))
+    sys.exit(1 if found else 0)
 
 
 if __name__ == "__main__":

@@ -95,23 +95,11 @@ class Lineup:
             self._open(name)
 
     def stand_by(self) -> None:
-        """Have in memory what would be the champion here, so that `choose` finds it; not too often.
-
-        Whatever is wrong with it, or with the registry, is left to the forecaster to tell.
-        """
-        from model.artifact import ModelRefusedError
-
+        """Have in memory what would be the champion, so that `choose` finds it; not too often."""
         now = self._monotonic()
-        if self._stood_by_at is not None and now - self._stood_by_at < LOOK_SECONDS:
-            return
-        self._stood_by_at = now
-        try:
-            name = BUILT_IN if self.models is None else self.models.read().champion
-            if name not in self._shelf:
-                self._shelf.open(name)
-                log.info("this member stands by, model %s", self._shelf[name][0].version)
-        except (ModelRefusedError, StoreError, RegistryError) as error:
-            log.debug("standing by without a model: %s", error)
+        if self._stood_by_at is None or now - self._stood_by_at >= LOOK_SECONDS:
+            self._stood_by_at = now
+            self._shelf.stand_by()
 
     def _see(self, registry: Registry) -> None:
         """Take note of the registry; put back what a Redis that was emptied has lost."""

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from consumer.models import OpenModel, change
+from consumer.models import OpenModel, RegistryError, change
 from contracts.settings import Settings
 from model.artifact import ModelRefusedError
 from state.model_store import BUILT_IN, ModelBytes, ModelStore, Registry
+from state.store import StoreError
 
 if TYPE_CHECKING:
     from model.forecaster import Forecaster
@@ -62,6 +63,19 @@ class Shelf:
         if name not in self._opened:
             files = self.files(name)
             self._opened[name] = (self.make(name, files), files)
+
+    def stand_by(self) -> None:
+        """Have the champion in memory.
+
+        Whatever is wrong with it, or with the registry, is left to the forecaster to tell.
+        """
+        try:
+            name = BUILT_IN if self._models is None else self._models.read().champion
+            if name not in self._opened:
+                self.open(name)
+                log.info("this member stands by, model %s", self._opened[name][0].version)
+        except (ModelRefusedError, StoreError, RegistryError) as error:
+            log.debug("standing by without a model: %s", error)
 
     def files(self, name: str) -> ModelBytes | None:
         """Return a model's files; None for the built-in.
