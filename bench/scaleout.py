@@ -44,7 +44,7 @@ def measure(lab: Lab) -> Part:
 
 def _slices(lab: Lab, count: int, rounds: int) -> list[tuple[float, float]]:
     """Return CPU and wall microseconds an event of every round."""
-    options = {"bucket_seconds": 86_400, "session_timeout_seconds": SESSION_SECONDS}
+    options = {"bucket_seconds": 3_600, "session_timeout_seconds": SESSION_SECONDS}
     found = []
     with lab.deployment(partitions=PARTITIONS, **options) as d:
         members = Members(d, count)
@@ -145,7 +145,7 @@ class Trickle:
 def _rebalances(lab: Lab) -> dict[str, float]:
     """Return the longest standstill, ms, calm, at a join and at a leave."""
     lab.step("rebalances: a member joins, a member leaves")
-    with lab.deployment(partitions=PARTITIONS, bucket_seconds=86_400) as d:
+    with lab.deployment(partitions=PARTITIONS, bucket_seconds=3_600) as d:
         members = Members(d, 1)
         members.wait_for_model()
         wait_for_everybody(d, 1)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from consumer.genre_lists import GenreLists, genre_lists
+from consumer.records import size_of
 from contracts.events import (
     IMPRESSION,
     MAX_EVENT_TIME_MS,
@@ -259,7 +260,7 @@ def _unfit(values: Sequence[bytes | None], max_event_bytes: int) -> dict[int, st
 def _unfit_reason(value: bytes | None, max_event_bytes: int) -> str:
     if value is None:
         return "value: missing (a tombstone is no event)"
-    return f"value: {len(value)} bytes, at most {max_event_bytes} allowed"
+    return f"value: {size_of(value)} bytes, at most {max_event_bytes} allowed"
 
 
 _level_before = 0

@@ -41,7 +41,7 @@ class Mended:
         if looked_at is not None and now - looked_at < LOOK_SECONDS:
             return None
         self._looked_at[partition] = now
-        with TopicLog(self.settings, self.settings.topic_clicks) as clicks:
+        with TopicLog(self.settings, self.settings.topic_clicks, by_batch=True) as clicks:
             end = clicks.ends[partition]
             begin = max(error.offset, clicks.begins[partition], end - LEAST_RECORDS)
             records, dead = self._judge(clicks, partition, begin)

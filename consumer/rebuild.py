@@ -54,7 +54,7 @@ def rebuild(
         InvariantError: The journal is not one of this deployment.
     """
     journal = Journal(settings)
-    with TopicLog(settings, settings.topic_clicks) as clicks:
+    with TopicLog(settings, settings.topic_clicks, by_batch=True) as clicks:
         records = journal.read_back(settings.window_buckets, on_progress)
         begins = dict(clicks.begins)
         store.wipe()

@@ -15,6 +15,28 @@ _timestamp_of = attrgetter("timestamp")
 _value_of = attrgetter("value")
 
 
+class CutValue(bytes):
+    """The beginning of a value too large to be held.
+
+    Attributes:
+        size: How long the value is, bytes.
+    """
+
+    size: int
+
+    @classmethod
+    def of(cls, beginning: bytes, size: int) -> Self:
+        """Return the beginning of a value of so many bytes."""
+        value = cls(beginning)
+        value.size = size
+        return value
+
+
+def size_of(value: bytes) -> int:
+    """Return how long a value is, or was before it was cut, bytes."""
+    return value.size if isinstance(value, CutValue) else len(value)
+
+
 class Record(Protocol):
     """What is read of a Kafka record."""
 
@@ -102,7 +124,7 @@ class Columns(Sequence[LogRecord]):
         size = len(records)
         return cls(
             np.fromiter(map(_offset_of, records), np.int64, size),
-            _int64s(list(map(_timestamp_of, records))),
+            int64s(list(map(_timestamp_of, records))),
             list(map(_value_of, records)),
             KeysOf(records),
         )
@@ -142,7 +164,7 @@ def offset_span(records: Sequence[Record]) -> tuple[int, int]:
     return records[0].offset, records[-1].offset
 
 
-def _int64s(numbers: list[int | None]) -> NDArray[np.int64]:
+def int64s(numbers: list[int | None]) -> NDArray[np.int64]:
     """Return timestamps; the oldest format has none (-1), hostile ones may not fit (cut off)."""
     try:
         return np.array(numbers, np.int64)

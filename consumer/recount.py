@@ -51,7 +51,7 @@ def recount_topic(settings: Settings, on_progress: OnProgress | None = None) -> 
         RecountError: Its events span too many buckets.
     """
     cells: Cells = {}
-    with TopicLog(settings, settings.topic_clicks) as clicks:
+    with TopicLog(settings, settings.topic_clicks, by_batch=True) as clicks:
         replayed = read_ledger(settings).of(settings.topic_clicks)
         log = without_replayed(clicks.read(on_progress=on_progress), replayed)
         for _, counted in aggregate_log(log, settings, {}):

@@ -72,7 +72,7 @@ def verify(settings: Settings, since_ms: int | None, progress: Progress) -> Veri
         InvariantError: The journal is not one of this deployment.
     """
     differences = Differences()
-    with TopicLog(settings, settings.topic_clicks) as clicks:
+    with TopicLog(settings, settings.topic_clicks, by_batch=True) as clicks:
         journal = Journal(settings).read_all(progress("journal"))
         ledger = open_ledger(journal, clicks.begins, since_ms, differences)
         recounted = Recounted(ledger)

@@ -16,6 +16,9 @@ MAX_GENRES_PER_EVENT: Final = 8
 MAX_TEXT_LENGTH: Final = 64
 """Longest identifier or genre, characters."""
 
+MOST_EVENT_BYTES: Final = 1024 * 1024
+"""Most that `max_event_bytes` may allow."""
+
 IMPRESSION: Final = "impression"
 """The action of an event that is exposure, not demand: it adds to no genre's count."""
 

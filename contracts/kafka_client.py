@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from contracts.kafka_last_words import hear_last_words
+from contracts.kafka_unpacking import bound_unpacking
 from contracts.options import ConfigurationError
 from contracts.secret_files import secret_of
 from contracts.settings import Settings
@@ -22,6 +23,7 @@ def client_options(settings: Settings) -> dict[str, Any]:
     Raises:
         ConfigurationError: Naming the setting: a file is no good, or user or password are missing.
     """
+    bound_unpacking()
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka_bootstrap.split(","),
         "security_protocol": settings.kafka_security_protocol,

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from contracts.alert_settings import AlertSettings
 from contracts.buckets import DAY_SECONDS
 from contracts.clock import to_ms
+from contracts.events import MOST_EVENT_BYTES
 from contracts.name_settings import NameSettings
 from contracts.shares import check_share
 from contracts.taste_settings import TasteSettings
@@ -54,7 +55,10 @@ class _Settings(NameSettings):
         "deployments of one clicks topic.",
     )
     max_event_bytes: int = Field(
-        default=65_536, ge=64, description="Larger records are dead letters."
+        default=65_536,
+        ge=64,
+        le=MOST_EVENT_BYTES,
+        description="Larger records are dead letters.",
     )
     max_partition_drift_buckets: int = Field(
         default=10, ge=1, description="A partition further ahead of the watermark is paused."

@@ -3,92 +3,68 @@
 kafka-python makes several objects for every record that it hands out, which costs more than all
 that we do with it. Here its fetcher is given another reader of what it has fetched: whole batches
 at once, as `Columns`. All else stays the client's: fetching, positions, pauses, rebalances, and
-which transactions were aborted. What is out of the ordinary (an older format, a codec that is not
-there, bytes that do not add up) the client reads itself, and its verdict stands.
+which transactions were aborted. Batches too large for that come record by record, a few at a time.
+What is out of the ordinary (an older format, bytes that do not add up) the client reads itself, and
+its verdict stands.
 """
 
-import inspect
-import struct
 from collections import deque
-from collections.abc import Callable, Iterator
-from itertools import dropwhile, islice
+from collections.abc import Iterator
+from itertools import chain, dropwhile, islice
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from kafka import KafkaConsumer, TopicPartition, codec
+from kafka import TopicPartition
 from kafka.consumer.fetcher import Fetcher
 from kafka.protocol.consumer import IsolationLevel
 from kafka.record import MemoryRecords
 from kafka.record.default_records import DefaultRecordBatch
 
+from consumer.broker.batch_format import (
+    MOST_WHOLE_BYTES,
+    Header,
+    content_of,
+    read_header,
+    whole_content_of,
+)
+from consumer.broker.large_batches import LargeBatch
 from consumer.broker.record_columns import OddRecordsError, Piece, read_columns
 from consumer.records import Columns
-
-BEFORE_LENGTH: Final = 12
-"""Bytes of a batch that its length does not count."""
-
-LENGTH_AT: Final = 8
-"""Where a batch says its length, in every format."""
-
-MAGIC_AT: Final = 16
-"""Where a batch says its format, the same byte in every format."""
-
-BATCH_MAGIC: Final = 2
-"""The format that is read here; older ones hold a record each."""
 
 ANY_OFFSET: Final = -(2**63)
 """From here on nothing is left out."""
 
-CODEC_BITS, LOG_APPEND_TIME_BIT, TRANSACTIONAL_BIT, CONTROL_BIT = 0x07, 0x08, 0x10, 0x20
-
-_DECODERS: Final[dict[int, tuple[Callable[[], bool], Callable[[bytes], bytes]]]] = {
-    1: (codec.has_gzip, codec.gzip_decode),
-    2: (codec.has_snappy, codec.snappy_decode),
-    3: (codec.has_lz4, codec.lz4_decode),
-    4: (codec.has_zstd, codec.zstd_decode),
-}
-
-_LENGTH: Final = struct.Struct(">i")
-_HEADER: Final = DefaultRecordBatch.HEADER_STRUCT
-
+BYTES_PER_RECORD: Final = 4_096
+"""So many bytes count as one record of `max_poll_records`, that few large ones be a poll."""
 
 Standing = tuple[int, frozenset[int], tuple[Any, ...]]
 """Where a batch begins; producers and transactions that are aborted there."""
 
 
-class Header(NamedTuple):
-    """A batch's header, in the order of its bytes."""
+class Begun(NamedTuple):
+    """A large batch that is being read.
 
-    base_offset: int
-    length: int
-    leader_epoch: int
-    magic: int
-    crc: int
-    attributes: int
-    last_offset_delta: int
-    first_timestamp: int
-    max_timestamp: int
-    producer_id: int
-    producer_epoch: int
-    base_sequence: int
-    record_count: int
+    Attributes:
+        batch: Its records.
+        begin: Where it begins.
+        end: The offset after it.
+    """
 
-    @property
-    def last_offset(self) -> int:
-        """Offset of the last record that the batch had when it was written."""
-        return self.base_offset + self.last_offset_delta
+    batch: LargeBatch
+    begin: Standing
+    end: int
 
 
 class Taken:
-    """Records as the client collects them: it is as long as they are, and yields them at once."""
+    """Records as the client collects them: yields them at once, and is as long as they weigh."""
 
-    __slots__ = ("_columns",)
+    __slots__ = ("_columns", "_size")
 
-    def __init__(self, columns: Columns) -> None:
-        self._columns = columns
+    def __init__(self, columns: Columns, size: int) -> None:
+        self._columns, self._size = columns, max(len(columns), size // BYTES_PER_RECORD)
 
     def __len__(self) -> int:
-        return len(self._columns)
+        return self._size
 
     def __iter__(self) -> Iterator[Columns]:
         return iter((self._columns,))
@@ -111,12 +87,14 @@ class BatchRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
         self._at = 0
         self._is_read_up = False
         self._ready: Columns | None = None
+        self._ready_bytes = 0
+        self._large: Begun | None = None
         self._ready_until = fetch_offset
         self._has_begun = False
         self._client_from: Standing | None = None
         self._client_taken = 0
         if self.check_crcs:
-            self._leave_to_client(self._standing())
+            self._leave_to_client(self._standing(), ANY_OFFSET)
 
     def take(self, n: int | None = None) -> Taken | tuple[()]:
         """Return at most so many records; where the next fetch begins is in `next_fetch_offset`."""
@@ -130,33 +108,60 @@ class BatchRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
     def _hand_out(self, limit: int) -> Taken | tuple[()]:
         ready, self._ready = self._ready, None
         if ready is not None and len(ready) > limit:
+            share = self._ready_bytes * limit // len(ready)
+            self._ready_bytes -= share
             ready, self._ready = ready[:limit], ready[limit:]
             self.next_fetch_offset = int(ready.offsets[-1]) + 1
-            return Taken(ready)
+            return Taken(ready, share)
         self.next_fetch_offset = self._ready_until
         if self._is_read_up:
             self.drain()
-        return Taken(ready) if ready is not None else ()
+        return Taken(ready, self._ready_bytes) if ready is not None else ()
 
     def _read_on(self, limit: int) -> None:
         """Read the next batches: as many as hold at most `limit` records, at least one."""
+        if self._large is not None:
+            self._read_large(self._large, limit)
+            return
         begin = self._standing()
         pieces: list[Piece] = []
+        count = size = 0
         try:
-            count = 0
-            while (added := self._add_batch(pieces, limit - count)) is not None:
+            while size < MOST_WHOLE_BYTES:
+                added = self._add_batch(pieces, limit - count)
+                if added is None:
+                    break
                 count += added
+                size += len(pieces[-1].content) if added else 0
             columns = read_columns(pieces)
         except OddRecordsError:
-            self._leave_to_client(begin)
+            self._leave_to_client(begin, ANY_OFFSET)
             return
+        self._make_ready(columns, size)
+
+    def _read_large(self, large: Begun, limit: int) -> None:
+        try:
+            columns = large.batch.take(limit)
+        except OddRecordsError:
+            self._large = None
+            self._leave_to_client(large.begin, self._ready_until)
+            return
+        if large.batch.is_read_up:
+            self._large = None
+            self._ready_until = large.end
+        else:
+            self._ready_until = int(columns.offsets[-1]) + 1
+        texts = chain(columns.keys, columns.values)
+        self._make_ready(columns, sum(len(text) for text in texts if text))
+
+    def _make_ready(self, columns: Columns, size: int) -> None:
         self.records_read += len(columns)
-        self.bytes_read += sum(len(piece.content) for piece in pieces)
+        self.bytes_read += size
         if not self._has_begun:
             columns = columns[self._first_wanted(columns) :]
         if len(columns):
             self._has_begun = True
-            self._ready = columns
+            self._ready, self._ready_bytes = columns, size
 
     def _first_wanted(self, columns: Columns) -> int:
         """Return the index of the first record wanted: a fetch may begin inside a batch."""
@@ -167,9 +172,10 @@ class BatchRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
         """Go past the next batch and add its records, if it has any for us.
 
         Returns:
-            How many; None when there is no next batch, or no room for it: it waits.
+            How many; None when there is no next batch, or it waits: for room, or for others to
+            be read before it, one that is too large to be read with others.
         """
-        header = self._header()
+        header = read_header(self._raw, self._at)
         if header is None:
             self._is_read_up = True
             return None
@@ -177,39 +183,39 @@ class BatchRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
         if is_data:
             if pieces and header.record_count > room:
                 return None
-            pieces.append(self._piece(header))
-        self.leader_epoch = header.leader_epoch
-        self._at += BEFORE_LENGTH + header.length
-        self._ready_until = header.last_offset + 1
+            content = whole_content_of(header, self._bytes_of(header))
+            if content is None:
+                if not pieces:
+                    self._begin_large(header)
+                return None
+            pieces.append(
+                Piece(content, header.record_count, header.base_offset, header.stamp_ms,
+                      header.is_append_time)
+            )  # fmt: skip
+        self._go_past(header)
+        self._ready_until = header.end_offset
         return header.record_count if is_data else 0
 
-    def _header(self) -> Header | None:
-        """Return the next batch's header; None at the end, which may cut a batch off."""
-        left = len(self._raw) - self._at
-        if left < BEFORE_LENGTH:
-            return None
-        (length,) = _LENGTH.unpack_from(self._raw, self._at + LENGTH_AT)
-        size = BEFORE_LENGTH + length
-        if size > left:
-            return None
-        if size < _HEADER.size or self._raw[self._at + MAGIC_AT] != BATCH_MAGIC:
-            raise OddRecordsError
-        return Header._make(_HEADER.unpack_from(self._raw, self._at))
+    def _go_past(self, header: Header) -> None:
+        self.leader_epoch = header.leader_epoch
+        self._at += header.size
+
+    def _begin_large(self, header: Header) -> None:
+        begin = self._standing()
+        content = content_of(header, self._bytes_of(header))
+        self._large = Begun(LargeBatch(content, header), begin, header.end_offset)
+        self._go_past(header)
 
     def _has_data(self, header: Header) -> bool:
         """Say whether a batch holds records for us, by the rules of `_unpack_records`."""
-        is_control = bool(header.attributes & CONTROL_BIT)
         if self.isolation_level == IsolationLevel.READ_COMMITTED and header.producer_id >= 0:
-            self._consume_aborted_transactions_up_to(header.last_offset)
-            if is_control:
+            self._consume_aborted_transactions_up_to(header.end_offset - 1)
+            if header.is_control:
                 if self._is_abort(header):
                     self.aborted_producer_ids.discard(header.producer_id)
-            elif (
-                header.attributes & TRANSACTIONAL_BIT
-                and header.producer_id in self.aborted_producer_ids
-            ):
+            elif header.is_transactional and header.producer_id in self.aborted_producer_ids:
                 return False
-        return not is_control
+        return not header.is_control
 
     def _is_abort(self, header: Header) -> bool:
         try:
@@ -218,32 +224,22 @@ class BatchRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
             raise OddRecordsError from error
 
     def _bytes_of(self, header: Header) -> memoryview:
-        return self._raw[self._at : self._at + BEFORE_LENGTH + header.length]
-
-    def _piece(self, header: Header) -> Piece:
-        content: bytes | memoryview = self._bytes_of(header)[_HEADER.size :]
-        kind = header.attributes & CODEC_BITS
-        if kind:
-            is_there, decompress = _DECODERS.get(kind, (bool, bytes))
-            if not is_there():
-                raise OddRecordsError
-            try:
-                content = decompress(bytes(content))
-            except Exception as error:
-                raise OddRecordsError from error
-        is_append_time = bool(header.attributes & LOG_APPEND_TIME_BIT)
-        stamp_ms = header.max_timestamp if is_append_time else header.first_timestamp
-        return Piece(content, header.record_count, header.base_offset, stamp_ms, is_append_time)
+        return self._raw[self._at : self._at + header.size]
 
     def _standing(self) -> Standing:
         """Return where the next batch begins, and what is known there."""
         return self._at, frozenset(self.aborted_producer_ids), tuple(self.aborted_transactions)
 
-    def _leave_to_client(self, begin: Standing) -> None:
-        """Have the client read the rest of this fetch, from there on."""
+    def _leave_to_client(self, begin: Standing, wanted_from: int) -> None:
+        """Have the client read the rest of this fetch, from there on.
+
+        Args:
+            begin: Where the first batch begins that it reads.
+            wanted_from: The first offset that is not handed out yet, once any is.
+        """
         self._client_from = begin
         if self._has_begun:
-            self.fetch_offset = ANY_OFFSET
+            self.fetch_offset = wanted_from
         self._start_client(begin)
 
     def _start_client(self, begin: Standing) -> None:
@@ -255,64 +251,22 @@ class BatchRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
         self.record_iterator = islice(wanted, self._client_taken, None)
 
     def _take_from_client(self, begin: Standing, n: int | None) -> Taken | tuple[()]:
+        records: list[Any] = []
+        size = 0
         try:
-            records = super().take(n)
+            # One by one: each may be as large as a batch may be.
+            while (n is None or len(records) < n) and size < MOST_WHOLE_BYTES:
+                some = super().take(1)
+                if not some:
+                    break
+                records += some
+                size += len(some[0].value or b"")
         except Exception:
+            self._client_taken += len(records)
             # A generator that has raised is empty, and the client would go on asking it for ever.
             self._start_client(begin)
-            raise
-        self._client_taken += len(records)
-        return Taken(Columns.of(records)) if records else ()
-
-
-def install(consumer: KafkaConsumer) -> str | None:
-    """Have a consumer's `poll()` return `Columns`, one or several per partition, in lists.
-
-    Returns:
-        None; or what this client has that is not as expected: it is left as it is then.
-    """
-    try:
-        difference = _difference(consumer)
-    except Exception as error:  # noqa: BLE001 (whatever another release raises when it is tried)
-        difference = f"{type(error).__name__}: {error}"
-    if difference is None:
-        consumer._fetcher.PartitionRecords = BatchRecords
-    return difference
-
-
-def _difference(consumer: KafkaConsumer) -> str | None:
-    theirs = Fetcher.PartitionRecords
-    wanted = ["key_deserializer", "value_deserializer", "check_crcs", "isolation_level",
-              "aborted_transactions", "metric_aggregator", "on_drain"]  # fmt: skip
-    signatures: dict[str, list[str]] = {
-        "__init__": ["self", "fetch_offset", "tp", "records", *wanted],
-        "take": ["self", "n"],
-        "_unpack_records": ["self", "tp", "records", "key_deserializer", "value_deserializer"],
-        "_maybe_skip_record": ["self", "record"],
-        "_consume_aborted_transactions_up_to": ["self", "offset"],
-        "_contains_abort_marker": ["self", "batch"],
-        "drain": ["self"],
-    }
-    for name, parameters in signatures.items():
-        if list(inspect.signature(getattr(theirs, name)).parameters) != parameters:
-            return f"PartitionRecords.{name} takes other arguments"
-    if consumer._fetcher.PartitionRecords is not theirs:
-        return "its fetcher has another PartitionRecords"
-    if consumer.config["key_deserializer"] or consumer.config["value_deserializer"]:
-        return "it has deserializers"
-    if _HEADER.format.lstrip(">") != "qiibIhiqqqhii":
-        return "a batch's header has other fields"
-    return _difference_in_reading()
-
-
-def _difference_in_reading() -> str | None:
-    """Read an empty fetch, which shows whether the parts used here are there."""
-    some = BatchRecords(7, TopicPartition("none", 0), MemoryRecords(b""), check_crcs=False)
-    wanted = {"record_iterator", "next_fetch_offset", "leader_epoch", "aborted_producer_ids",
-              "aborted_transactions", "bytes_read", "records_read", "isolation_level"}  # fmt: skip
-    missing = wanted - vars(some).keys()
-    if missing:
-        return f"PartitionRecords has no {', '.join(sorted(missing))}"
-    if some.take(1) or some or some.next_fetch_offset != 7:
-        return "an empty fetch is read in another way"
-    return None
+            if not records:
+                raise
+        else:
+            self._client_taken += len(records)
+        return Taken(Columns.of(records), size) if records else ()

@@ -10,6 +10,7 @@ from kafka.errors import MessageSizeTooLargeError
 from consumer.aggregate import Elsewhere
 from consumer.broker.errors import translated
 from consumer.broker.producers import abandon
+from consumer.records import CutValue, size_of
 from contracts.kafka_client import client_options
 from contracts.settings import Settings
 
@@ -56,6 +57,9 @@ class SideTopics:
             for topic, elsewhere, header in some:
                 headers = [*self._origin(partition, elsewhere), header]
                 key, value = elsewhere.record.key, elsewhere.record.value
+                if isinstance(value, CutValue):
+                    self._send_cut(topic, partition, elsewhere, header)
+                    continue
                 if key is None and value is None:
                     value = b""  # the client writes no record of nothing
                 try:
@@ -98,7 +102,7 @@ class SideTopics:
         headers = [
             *self._origin(partition, elsewhere),
             header,
-            ("genrecast-cut-from-bytes", str(len(value)).encode()),
+            ("genrecast-cut-from-bytes", str(size_of(value)).encode()),
         ]
         kept = value[: min(self._settings.max_event_bytes, MOST_CUT_BYTES)]
         self._open().send(topic, kept, headers=headers).get(timeout=SEND_TIMEOUT_SECONDS)

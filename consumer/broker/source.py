@@ -1,6 +1,5 @@
 """The clicks topic as the loop sees it: raw records, own offsets, cooperative rebalances."""
 
-import logging
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -11,12 +10,11 @@ from kafka.errors import IllegalStateError, OffsetOutOfRangeError
 from kafka.structs import OffsetAndMetadata
 
 from consumer.broker.errors import translated
-from consumer.records import Columns, Record
+from consumer.broker.reading import choose_reader, joined
+from consumer.records import Record
 from contracts.clock import to_ms
 from contracts.kafka_client import client_options
 from contracts.settings import Settings
-
-log = logging.getLogger(__name__)
 
 METADATA_MAX_AGE_MS: Final = 2_000
 """How old the partition list may be when a bucket closes, ms."""
@@ -72,19 +70,7 @@ class ClickSource(ConsumerRebalanceListener):  # type: ignore[misc]
                 partition_assignment_strategy=(CooperativeStickyAssignor,),
             )
             self._consumer.subscribe([self._topic], listener=self)
-        self._choose_reader(settings)
-
-    def _choose_reader(self, settings: Settings) -> None:
-        if settings.reader == "public":
-            return
-        try:
-            from consumer.broker.batches import install
-
-            difference = install(self._consumer)
-        except (ImportError, AttributeError) as error:  # its insides are not where they were
-            difference = str(error)
-        if difference:
-            log.warning("reading record by record: in this kafka-python %s", difference)
+        choose_reader(self._consumer, settings)
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Note new partitions, paused and at a provisional position."""
@@ -163,11 +149,7 @@ class ClickSource(ConsumerRebalanceListener):  # type: ignore[misc]
             coordinator.request_rejoin()
 
     def _by_partition(self, polled: Mapping[TopicPartition, list[Any]]) -> dict[int, Records]:
-        return {
-            tp.partition: Columns.joined(records) if isinstance(records[0], Columns) else records
-            for tp, records in polled.items()
-            if records
-        }
+        return {tp.partition: joined(records) for tp, records in polled.items() if records}
 
     def position(self, partition: int) -> int | None:
         """Return the next offset to fetch, past control records; None when not owned."""

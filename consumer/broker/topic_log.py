@@ -1,13 +1,16 @@
 """A topic from one offset to another, once, beside any group: for counting again and checking."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+import numpy as np
 from kafka import KafkaConsumer, TopicPartition
 
 from consumer.broker.errors import translated
+from consumer.broker.reading import choose_reader, joined
 from consumer.errors import BrokerUnavailableError, TopicMissingError
+from consumer.records import Columns
 from contracts.clock import to_ms
 from contracts.kafka_client import client_options
 from contracts.settings import Settings
@@ -26,18 +29,24 @@ class Stretch:
     partition: int
     begin: int
     end: int
-    records: list[Any]
+    records: Sequence[Any]
 
 
 class TopicLog:
     """Committed records of a topic up to its end as of now; a context manager.
+
+    Args:
+        settings: The deployment.
+        topic: The topic.
+        by_batch: Read as the consumers do: the records have no headers, and a batch may unpack to
+            any size.
 
     Attributes:
         begins: First offset that each partition still keeps.
         ends: The offset after the last one of each partition.
     """
 
-    def __init__(self, settings: Settings, topic: str) -> None:
+    def __init__(self, settings: Settings, topic: str, *, by_batch: bool = False) -> None:
         self._topic = topic
         with translated(f"reading topic {topic}", "Read", topic):
             self._consumer = KafkaConsumer(
@@ -47,9 +56,12 @@ class TopicLog:
                 enable_auto_commit=False,
                 auto_offset_reset="none",
                 isolation_level="read_committed",
+                check_crcs=not by_batch,
                 max_poll_records=settings.max_poll_records,
                 allow_auto_create_topics=False,
             )
+        if by_batch:
+            choose_reader(self._consumer, settings)
         try:
             with translated(f"reading topic {topic}", "Read", topic):
                 numbers = self._consumer.partitions_for_topic(topic)
@@ -111,8 +123,7 @@ class TopicLog:
                     raise BrokerUnavailableError(f"topic {self._topic}: Kafka does not answer")
                 for tp, records in polled.items():
                     p = tp.partition
-                    kept = [record for record in records if record.offset < ends[p]]
-                    yield Stretch(p, at[p], min(moved[p], ends[p]), kept)
+                    yield Stretch(p, at[p], min(moved[p], ends[p]), _before(records, ends[p]))
                 at = moved
                 self._pause_read_up(at, ends)
                 if on_progress is not None:
@@ -123,3 +134,10 @@ class TopicLog:
         """Fetch no more of partitions that are read as far as asked."""
         done = [tp for tp in self._partitions if at[tp.partition] >= ends[tp.partition]]
         self._consumer.pause(*done)
+
+
+def _before(records: list[Any], end: int) -> Sequence[Any]:
+    found = joined(records)
+    if isinstance(found, Columns):
+        return found[: int(np.searchsorted(found.offsets, end))]
+    return [record for record in found if record.offset < end]

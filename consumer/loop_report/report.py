@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from consumer.errors import TopicMissingError
 from consumer.loop_report.calibration import Calibration, Scores
 from consumer.loop_report.clicks import NEVER_MS, ClickLog, Seen, users_in
 from consumer.loop_report.lift import Comparison, compare
+from consumer.records import Columns
 from contracts.cards import Card, cards_of
 from contracts.forecasts import GenreForecast
 from contracts.holdout import Holdout
@@ -130,10 +131,10 @@ def make_report(
     )
 
 
-def _values(settings: Settings, topic: str, progress: Progress) -> Iterator[list[bytes | None]]:
-    with TopicLog(settings, topic) as log:
+def _values(settings: Settings, topic: str, progress: Progress) -> Iterator[Sequence[bytes | None]]:
+    with TopicLog(settings, topic, by_batch=True) as log:
         for stretch in log.read(on_progress=progress(topic)):
-            yield [record.value for record in stretch.records]
+            yield Columns.of(stretch.records).values
 
 
 def _cards(settings: Settings, progress: Progress) -> dict[Seen, Card]:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 from kafka import KafkaProducer
 
-from consumer.broker import batches
+from consumer.broker import batch_format
 from consumer.broker.source import ClickSource
 from consumer.records import Columns
 from stack.runner import Endpoints
@@ -216,16 +216,16 @@ def test_another_client_is_read_record_by_record_and_that_is_said(
     services: Endpoints, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     layout = struct.Struct(">qq")
-    monkeypatch.setattr(batches, "_HEADER", layout)
+    monkeypatch.setattr(batch_format, "_HEADER", layout)
     with (
-        caplog.at_level(logging.WARNING, "consumer.broker.source"),
+        caplog.at_level(logging.WARNING, "consumer.broker.reading"),
         clicks_topic(services.kafka_bootstrap, reader="auto") as topic,
     ):
         topic.write(0, *numbers(3))
         topic.place({0: 0})
         topic.poll_until(lambda: len(topic.read[0]) == 3)
         assert not isinstance(topic.polled[0], Columns)
-    said = [r.getMessage() for r in caplog.records if r.name == "consumer.broker.source"]
+    said = [r.getMessage() for r in caplog.records if r.name == "consumer.broker.reading"]
     assert said == [
         "reading record by record: in this kafka-python a batch's header has other fields"
     ]

@@ -283,12 +283,16 @@ class Trial:
             self.wait_for(lambda s=simulator: s.poll() is not None, "the simulator", seconds)  # type: ignore[misc]
             assert simulator.exit_code == 0, simulator.log.read_text(encoding="utf-8")
 
-    def drain(self) -> Outcome:
-        """Have everything read, closed and published, end all consumers, return what is left."""
+    def settle(self) -> None:
+        """Have everything read, closed and published, and end all consumers."""
         self.finish_simulators()
         ends = self.log_ends()
         self.wait_for(lambda: self._is_drained(ends), "everything read, closed and published")
         self.stop_consumers()
+
+    def drain(self) -> Outcome:
+        """Settle, and return what is left."""
+        self.settle()
         progress = self.store.read_progress()
         outcome = read_outcome(self.settings, progress)
         if outcome.journal and outcome.journal[-1].bucket_start != progress.published_ms:
