@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.cells import Integers, count_cells, cuts
+from consumer.cells import Groups, Integers, count_cells
 from consumer.decode import Decoded, Events, decode_values
 from consumer.dedup import Seen
 from consumer.records import Columns, Record
@@ -76,6 +76,7 @@ class _Judged:
         own: The events with the genres that are counted here; `is_foreign` (N,): with none.
         ahead_ms: (N + 1,) the watermark before each event and after the last one.
         dead_letters: With the index of each one's record, ascending.
+        counted: (M,) index of each event that goes into its bucket; `groups` are those events'.
     """
 
     partition: int
@@ -92,23 +93,20 @@ class _Judged:
     own: Events
     is_foreign: NDArray[np.bool_]
     watermark_ms: int | None
-
-    @property
-    def is_counted(self) -> NDArray[np.bool_]:
-        """(N,) whether each event is one that goes into its bucket."""
-        return ~(self.is_late | self.is_impression | self.is_foreign)
+    counted: Integers
+    groups: Groups
 
     def piece(self, begin: int, end: int, span: tuple[int, int], seen: Seen | None) -> Aggregate:
         """Aggregate the records with these indices, between these positions."""
         first, last = np.searchsorted(self.places, (begin, end)).tolist()
         here = slice(first, last)
         late = first + np.flatnonzero(self.is_late[here] & ~self.is_foreign[here])
-        counted = first + np.flatnonzero(self.is_counted[here])
         shown = first + np.flatnonzero(
             self.is_impression[here] & ~(self.is_late[here] | self.is_foreign[here])
         )
         every = first + np.flatnonzero(~self.is_impression[here])
-        repeated, event_ids, counted = self._sift(counted, seen)
+        chosen, repeated, event_ids = self._sift(first, last, seen)
+        counted = self.counted[chosen]
         dead_letters = tuple(e for place, e in self.dead_letters if begin <= place < end)
         events, buckets_ms = self.own.take(counted), self.buckets_ms[counted]
         return Aggregate(
@@ -119,7 +117,7 @@ class _Judged:
                 watermark_before_ms=int(self.ahead_ms[first]) if first else self.watermark_ms,
                 watermark_ms=int(self.ahead_ms[last]) if last > first else None,
                 front=self._front(first, last),
-                cells=count_cells(events, buckets_ms),
+                cells=self.groups.some(chosen).cells(events),
                 event_ids=event_ids,
                 counted=len(events),
                 late=len(late),
@@ -148,15 +146,21 @@ class _Judged:
         return int(self.reached_ms[top]), int(self.stamps_ms[top])
 
     def _sift(
-        self, counted: Integers, seen: Seen | None
-    ) -> tuple[Integers, dict[int, bytes], Integers]:
-        """Return the repeated events, the new digests, and the events that count."""
+        self, first: int, last: int, seen: Seen | None
+    ) -> tuple[slice | Integers, Integers, dict[int, bytes]]:
+        """Say which of `counted` count, of the events between two indices.
+
+        Returns:
+            Their indices there, the repeated events, and the new digests.
+        """
+        begin, end = np.searchsorted(self.counted, (first, last)).tolist()
         if seen is None:
-            return counted[:0], {}, counted
-        ids = [self.events.clicks[i].event_id for i in counted.tolist()]
-        known, event_ids = seen.sift(zip(self.buckets_ms[counted].tolist(), ids, strict=True))
+            return slice(begin, end), self.counted[:0], {}
+        some = self.counted[begin:end]
+        ids = [self.events.clicks[i].event_id for i in some.tolist()]
+        known, event_ids = seen.sift(zip(self.buckets_ms[some].tolist(), ids, strict=True))
         is_repeated = np.array(known, np.bool_)
-        return counted[is_repeated], event_ids, counted[~is_repeated]
+        return begin + np.flatnonzero(~is_repeated), some[is_repeated], event_ids
 
     def _elsewhere(self, chosen: Integers) -> tuple[Elsewhere, ...]:
         return tuple(
@@ -168,9 +172,8 @@ class _Judged:
 
     def cuts(self, max_cells: int) -> list[int]:
         """Return before which records to cut, so that each piece has at most so many cells."""
-        counted = np.flatnonzero(self.is_counted)
-        found = cuts(self.own.take(counted), self.buckets_ms[counted], max_cells)
-        return self.places[counted[found]].tolist() if found else []
+        found = self.groups.cuts(max_cells)
+        return self.places[self.counted[found]].tolist() if found else []
 
 
 def aggregate_records(
@@ -243,6 +246,9 @@ def _judge(
     if settings.genre_share is not None:
         own = events.of_share(settings.genre_share)
         is_foreign = own.has_no_genre
+    is_late = buckets_ms + settings.bucket_ms <= ahead_ms[:-1]
+    is_impression = events.is_impression
+    counted = np.flatnonzero(~(is_late | is_impression | is_foreign))
     return _Judged(
         partition=partition,
         records=records,
@@ -253,11 +259,13 @@ def _judge(
         reached_ms=reached_ms,
         buckets_ms=buckets_ms,
         ahead_ms=ahead_ms,
-        is_late=buckets_ms + settings.bucket_ms <= ahead_ms[:-1],
-        is_impression=events.is_impression,
+        is_late=is_late,
+        is_impression=is_impression,
         own=own,
         is_foreign=is_foreign,
         watermark_ms=watermark_ms,
+        counted=counted,
+        groups=Groups.of(own.take(counted), buckets_ms[counted]),
     )
 
 

@@ -5,7 +5,7 @@ genres: there are few groups, and the work for one event does not know how many 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from operator import attrgetter
 from typing import Final, Self
@@ -34,95 +34,100 @@ class Groups:
 
     Attributes:
         starts_ms: Bucket starts, ascending.
-        genre_lists: The lists that occur, in order of first appearance.
-        numbers: (G,) ascending; bucket index * len(genre_lists) + list index of each group.
+        names: Genres, in order of first appearance.
+        genres_of: Each list's genres, by index in `names`; None where the n-th list has the n-th.
+        list_count: How many lists there are.
+        numbers: (G,) ascending; bucket index * list_count + list index of each group.
         group_of: (N,) each event's index in `numbers`.
     """
 
     starts_ms: list[int]
-    genre_lists: list[tuple[str, ...]]
+    names: list[str]
+    genres_of: list[list[int]] | None
+    list_count: int
     numbers: Integers
     group_of: Integers
 
     @classmethod
     def of(cls, events: Events, buckets_ms: Integers) -> Self:
-        """Group events, at least one; `buckets_ms` (N,) int64 are the starts of their buckets."""
+        """Group events; `buckets_ms` (N,) int64 are the starts of their buckets."""
+        if not len(events):
+            nothing = np.zeros(0, np.int64)
+            return cls([], [], None, 0, nothing, nothing)
         starts_ms, bucket_of = _distinct_in_runs(buckets_ms)
         list_ids, list_of = _by_first_appearance(events.genre_ids, len(events.genre_lists))
-        numbers, group_of = _distinct(
-            bucket_of * len(list_ids) + list_of, len(starts_ms) * len(list_ids)
-        )
-        genre_lists = [*map(events.genre_lists.__getitem__, list_ids.tolist())]
-        return cls(starts_ms.tolist(), genre_lists, numbers, group_of)
+        count = len(list_ids)
+        numbers, group_of = _distinct(bucket_of * count + list_of, len(starts_ms) * count)
+        lists = [*map(events.genre_lists.__getitem__, list_ids.tolist())]
+        return cls(starts_ms.tolist(), *_numbered(lists), count, numbers, group_of)
+
+    def some(self, chosen: slice | Integers) -> Self:
+        """Return the groups of some of the events, ascending."""
+        group_of = self.group_of[chosen]
+        if len(group_of) == len(self.group_of):
+            return self
+        kept, index = _distinct(group_of, len(self.numbers))
+        return replace(self, numbers=self.numbers[kept], group_of=index)
 
     def cells(self, events: Events) -> CellTable:
         """Return the sums of the events' measures, by bucket and genre."""
+        if not len(events):
+            return CellTable(())
         sums = _sums(events, self.group_of, len(self.numbers))
-        names, ids_of = _numbered(self.genre_lists)
-        buckets, genre_of = np.divmod(self.numbers, len(self.genre_lists))
-        if ids_of is not None:
-            buckets, genre_of, sums = _spread(buckets, genre_of, sums, ids_of)
-        genres = [*map(names.__getitem__, genre_of.tolist())]
+        buckets, genre_of = np.divmod(self.numbers, self.list_count)
+        if self.genres_of is not None:
+            buckets, genre_of, sums = _spread(buckets, genre_of, sums, self.genres_of)
+        genres = [*map(self.names.__getitem__, genre_of.tolist())]
         borders = np.searchsorted(buckets, np.arange(len(self.starts_ms) + 1)).tolist()
         rows = np.ascontiguousarray(sums.T)
         return CellTable(
             [
                 BucketCells(start_ms, genres[first:last], rows[first:last])
                 for start_ms, (first, last) in zip(self.starts_ms, pairwise(borders), strict=True)
+                if first < last
             ]
         )
 
-    def cells_of_events(
-        self, genre_count: int, ids_of: list[list[int]] | None
-    ) -> tuple[Integers, Integers]:
-        """Return the cells that the events touch, one after the other, numbered from 0.
+    def cuts(self, max_cells: int) -> list[int]:
+        """Return before which events to cut, so that each piece has at most so many cells.
 
-        Args:
-            genre_count: Genres of all lists.
-            ids_of: Each list's genres, numbered; None where each has its one.
+        One event stays whole, however many genres it has.
+        """
+        if len(self.starts_ms) * len(self.names) <= max_cells:
+            return []
+        cell_of, event_of = self._cells_of_events()
+        cell_count = int(cell_of.max()) + 1
+        found, first = list[int](), 0
+        while True:
+            appearances = _first_places(cell_of[first:], cell_count)
+            if len(appearances) <= max_cells:
+                return found
+            # The event that would bring one cell too many begins the next piece.
+            one_too_many = first + int(np.partition(appearances, max_cells)[max_cells])
+            cut = max(int(event_of[one_too_many]), int(event_of[first]) + 1)
+            if cut == len(self.group_of):
+                return found
+            found.append(cut)
+            first = int(np.searchsorted(event_of, cut))
+
+    def _cells_of_events(self) -> tuple[Integers, Integers]:
+        """Return the cells that the events touch, one after the other, numbered from 0.
 
         Returns:
             Cells and, beside each, the index of its event, ascending; both `(sum of genres,)`.
         """
-        if ids_of is None:
+        if self.genres_of is None:
             return self.group_of, np.arange(len(self.group_of))
-        buckets, lists = np.divmod(self.numbers[self.group_of], len(ids_of))
-        sizes, genre_of = _flat(ids_of, lists)
-        numbers = np.repeat(buckets, sizes) * genre_count + genre_of
-        _, cell_of = _distinct(numbers, len(self.starts_ms) * genre_count)
+        buckets, lists = np.divmod(self.numbers[self.group_of], self.list_count)
+        sizes, genre_of = _flat(self.genres_of, lists)
+        numbers = np.repeat(buckets, sizes) * len(self.names) + genre_of
+        _, cell_of = _distinct(numbers, len(self.starts_ms) * len(self.names))
         return cell_of, np.repeat(np.arange(len(self.group_of)), sizes)
-
-
-def cuts(events: Events, buckets_ms: Integers, max_cells: int) -> list[int]:
-    """Return before which events to cut, so that each piece has at most so many cells.
-
-    One event stays whole, however many genres it has.
-    """
-    if not len(events):
-        return []
-    groups = Groups.of(events, buckets_ms)
-    names, ids_of = _numbered(groups.genre_lists)
-    if len(groups.starts_ms) * len(names) <= max_cells:
-        return []
-    cell_of, event_of = groups.cells_of_events(len(names), ids_of)
-    cell_count = int(cell_of.max()) + 1
-    found, first = list[int](), 0
-    while True:
-        appearances = _first_places(cell_of[first:], cell_count)
-        if len(appearances) <= max_cells:
-            return found
-        # The event that would bring one cell too many begins the next piece.
-        one_too_many = first + int(np.partition(appearances, max_cells)[max_cells])
-        cut = max(int(event_of[one_too_many]), int(event_of[first]) + 1)
-        if cut == len(events):
-            return found
-        found.append(cut)
-        first = int(np.searchsorted(event_of, cut))
 
 
 def count_cells(events: Events, buckets_ms: Integers) -> CellTable:
     """Sum the measures of events per (bucket start ms, genre)."""
-    return Groups.of(events, buckets_ms).cells(events) if len(events) else CellTable(())
+    return Groups.of(events, buckets_ms).cells(events)
 
 
 def _distinct_in_runs(values: Integers) -> tuple[Integers, Integers]:
