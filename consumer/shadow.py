@@ -1,5 +1,6 @@
 """Models beside the one that publishes: one bucket at a time, scored, and stopped when too slow."""
 
+import logging
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -8,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.model_store import LiveFigures, ModelBytes
-from state.store import SavedState
+from state.store import MOST_STATE_BYTES, SavedState
 
 if TYPE_CHECKING:
     from model.forecaster import Forecaster, Forecasts
     from model.window import Window
     from state.store import Sealed
+
+log = logging.getLogger(__name__)
 
 SHADOW_SHARE: Final = 0.25
 """Share of a bucket's length that a model in shadow may take for it."""
@@ -108,6 +111,7 @@ class Running:
     scores: Scores
     figures: LiveFigures
     _slow: int = field(default=0)
+    _is_told: bool = field(default=False)
 
     def advance(self, window: "Window") -> "Forecasts":
         """Take the window's last bucket."""
@@ -124,11 +128,25 @@ class Running:
         self.scores.clear()
 
     def saved(self) -> SavedState | None:
-        """Return the state to save; None before any bucket."""
+        """Return the state to save; None before any bucket, and where no store takes it."""
         if self.bucket_ms is None:
+            return None
+        if self.state.nbytes > MOST_STATE_BYTES:
+            self._tell_too_large()
             return None
         version, blob = self.forecaster.version, self.state.tobytes()
         return SavedState(version, self.bucket_ms, len(self.state), blob)
+
+    def _tell_too_large(self) -> None:
+        if not self._is_told:
+            self._is_told = True
+            log.warning(
+                "the state of model %s is %.0f MB for %d genres, and Redis takes %.0f MB: it is "
+                "not saved, and whoever takes over warms it anew from the window; share the genres "
+                "out over several deployments (GENRECAST_GENRE_SHARE)",
+                self.forecaster.version, self.state.nbytes / 1e6, len(self.state),
+                MOST_STATE_BYTES / 1e6,
+            )  # fmt: skip
 
     def is_too_slow(self, seconds: float, bucket_seconds: float) -> bool:
         """Note how long a bucket took in shadow; say whether that is too long, again and again."""

@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from genrecast.sizing_figures import Figures
-from state.store import SPARE_BUCKETS
+from state.store import MOST_STATE_BYTES, SPARE_BUCKETS
 
 BASE_BYTES: Final = 150
 """Size of an event that the CPU of one was measured with."""
 
 LOOKS_PER_SECOND: Final = 10.0
 """How often a member looks at Redis, and the forecaster for a due bucket, while nothing comes."""
-
-STATE_LIMIT_BYTES: Final = 512 * 1024 * 1024
-"""Longest string that Redis holds: a model's state is one."""
 
 SLOWEST_TURN: Final = 1.0
 """Turns a second below which a full Redis is no matter of some delay any more."""
@@ -277,11 +274,11 @@ def _too_slow(demand: Demand, turns: _Turns) -> Iterator[str]:
 def _too_many_genres(plan: Plan, figures: Figures) -> Iterator[str]:
     genres, share = plan.demand.genres, plan["forecaster busy"]
     state = genres * figures["state_bytes"].value
-    shares = math.ceil(max(share / plan.demand.target, state / STATE_LIMIT_BYTES))
+    shares = math.ceil(max(share / plan.demand.target, state / MOST_STATE_BYTES))
     if shares > 1:
         yield (
             f"one deployment is too few for the genres: its forecaster {share:.0%} busy, a model's "
-            f"state of {state / 1e6:,.0f} MB where Redis takes {STATE_LIMIT_BYTES / 1e6:,.0f}. "
+            f"state of {state / 1e6:,.0f} MB where Redis takes {MOST_STATE_BYTES / 1e6:,.0f}. "
             f"Share them among {shares}: GENRECAST_GENRE_SHARE, see docs/sizing.md"
         )
     most = figures["close_ms_by_genres"].points[-1][0]

@@ -157,6 +157,10 @@ class Sealed:
         return self.first_bucket_ms <= self.bucket_ms
 
 
+MOST_STATE_BYTES: Final = 512 * 1024 * 1024 - 64
+"""Largest model state that can be saved: Redis holds no longer string, its head included."""
+
+
 @dataclass(frozen=True, slots=True)
 class SavedState:
     """A model's state after a bucket, as stored; each version has its own."""

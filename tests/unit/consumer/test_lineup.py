@@ -2,6 +2,7 @@
 
 import pytest
 
+from consumer import shadow
 from consumer.models import promote, retire, roll_back
 from state.model_store import BUILT_IN, KEPT_VERSIONS
 from tests.unit.consumer.lineups import BUCKET_MS, Published, World, assert_same_numbers
@@ -214,6 +215,21 @@ def test_a_retired_candidate_leaves_the_shadow() -> None:
     world.close(1)
     assert set(world.lineup.shadows) == set()
     assert world.models.read().status_of("m-2") == "retired"
+
+
+def test_a_state_too_large_for_the_store_is_said_once_and_publishing_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(shadow, "MOST_STATE_BYTES", 1)
+    world = World()
+    world.close(6)
+    assert world.topics.versions() == ["shipped-1"] * 6
+    assert not world.store.read_states()
+    told = [r.getMessage() for r in caplog.records if "GENRECAST_GENRE_SHARE" in r.getMessage()]
+    assert len(told) == 1
+    world.restart()
+    world.close(3)
+    assert world.topics.versions() == ["shipped-1"] * 9
 
 
 def test_after_a_gap_longer_than_the_window_all_models_begin_anew() -> None:
