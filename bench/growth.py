@@ -98,7 +98,7 @@ Costs = dict[Shape, list[tuple[float, float]]]
 
 def measure(lab: Lab) -> Part:
     """Measure every range, then memory."""
-    varied, rounds = ranges(lab), lab.pick(5, 3)
+    varied, rounds = ranges(lab), lab.pick(9, 3)
     shapes = list(dict.fromkeys(shape for one in varied for _, shape in one.shapes))
     lab.expect("growth", rounds * len(shapes) + lab.pick(2, 0))
     costs: Costs = {shape: [] for shape in shapes}

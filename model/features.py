@@ -105,7 +105,7 @@ def build_step_features(past: Past, first: int, stop: int, observed: Observed) -
     ahead = np.arange(1, horizon + 1)
     starts = past.starts_ms[first:stop, None] + ahead * past.bucket_ms
     starts = past.calendar.like_ms(starts)
-    week, day = (known[:, :, 1:, None] for known in (observed.week, observed.day))
+    usual = np.stack([observed.week[:, :, 1:], observed.day[:, :, 1:]], axis=-1)
     clicks_behind = observed.normal.support[:, :, 1:] * (scales[:, :, SLOW, None] + HALF_CLICK)
     parts = [
         _log_ratio(base, scales[:, :, SLOW, None, None]),
@@ -113,9 +113,8 @@ def build_step_features(past: Past, first: int, stop: int, observed: Observed) -
         np.where(lags.known, _log_ratio(lags.mean, base), 0.0),
         days_known,
         lags.known[..., 6:].mean(axis=3, keepdims=True),
-        np.where(week >= 0, _log_ratio(week, base), 0.0),
-        np.where(day >= 0, _log_ratio(day, base), 0.0),
-        week >= 0,
+        np.where(usual >= 0, _log_ratio(usual, base), 0.0),
+        usual[..., :1] >= 0,
         np.log(ahead)[:, None] / 2.0,
         (ahead * past.bucket_ms / DAY_MS)[:, None],
         calendar_waves(starts)[:, None],
@@ -156,11 +155,15 @@ def _level_features(observed: Observed, bucket_ms: int) -> list[NDArray[Any]]:
     expected = observed.expected_before
     noise = np.maximum(spread, 0.1) * np.sqrt(expected + 1.0)
     week, level = observed.week[:, :, 0], observed.level
+    to_slow, recent_to_slow, recent_to_usual, level_to_slow, recent_to_week = _log_ratio(
+        np.array([observed.clicks, fast, fast, level, fast]),
+        np.array([slow, slow, scales[:, :, FAST_NORMAL], slow, week]),
+    )
     return [
         np.arcsinh((observed.clicks - expected) / noise),
-        _log_ratio(observed.clicks, slow),
-        _log_ratio(fast, slow),
-        _log_ratio(fast, scales[:, :, FAST_NORMAL]),
+        to_slow,
+        recent_to_slow,
+        recent_to_usual,
         np.log1p(slow) / 4.0,
         np.log(np.maximum(spread, 0.05)),
         observed.normal.support[:, :, 1] > 0,
@@ -168,9 +171,9 @@ def _level_features(observed: Observed, bucket_ms: int) -> list[NDArray[Any]]:
         np.log1p(seen / buckets_per_day(bucket_ms)),
         np.log1p(seen) / 4.0,
         np.full(slow.shape, np.log(bucket_ms / 3_600_000.0) / 2.0),
-        np.where(level >= 0, _log_ratio(level, slow), 0.0),
+        np.where(level >= 0, level_to_slow, 0.0),
         week >= 0,
-        np.where(week >= 0, _log_ratio(fast, week), 0.0),
+        np.where(week >= 0, recent_to_week, 0.0),
     ]
 
 

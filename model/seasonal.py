@@ -94,13 +94,18 @@ def climatology(past: Past, first: int, stop: int, horizon: int) -> Climatology:
         steps = list(group)
         # One row per target bucket: neighbouring origins share all but one of their targets.
         columns = _at_targets(past, range(first + steps[0], stop + steps[-1]), lags)
-        for step in steps:
-            rows = slice(step - steps[0], step - steps[0] + stop - first)
-            whole.mean[:, :, step] = columns.mean[rows]
-            whole.week[:, :, step] = columns.week[rows]
-            whole.support[:, :, step] = columns.support[rows]
-            whole.week_support[:, :, step] = columns.week_support[rows]
+        target = _targets(stop - first, len(steps))
+        here = slice(steps[0], steps[-1] + 1)
+        whole.mean[:, :, here] = columns.mean[target].swapaxes(1, 2)
+        whole.week[:, :, here] = columns.week[target].swapaxes(1, 2)
+        whole.support[:, :, here] = columns.support[target].swapaxes(1, 2)
+        whole.week_support[:, :, here] = columns.week_support[target].swapaxes(1, 2)
     return whole
+
+
+def _targets(origins: int, steps: int) -> NDArray[np.int64]:
+    """Return which target each step of each origin is, `(origins, steps)`."""
+    return np.arange(origins)[:, None] + np.arange(steps)
 
 
 def _at_targets(past: Past, targets: range, lags: Lags) -> Climatology:
@@ -168,6 +173,7 @@ def lagged(past: Past, first: int, stop: int, horizon: int) -> Lagged:
     targets = range(first + 1, stop + horizon)
     shape = (stop - first, past.prefix.shape[1], horizon, len(LAG_DAYS))
     mean, known = np.zeros(shape, np.float32), np.zeros(shape, bool)
+    target = _targets(stop - first, horizon)
     for position, lag, usable in _usable_steps(horizon, past.bucket_ms, past.reach):
         # Targets from here on have a stretch that reaches past the rows there are.
         last = min(targets.stop, len(past.prefix) - 1 + lag - half)
@@ -178,9 +184,8 @@ def lagged(past: Past, first: int, stop: int, horizon: int) -> Lagged:
         column_known = np.zeros(column.shape, bool)
         column[: last - targets.start][rows] = values
         column_known[: last - targets.start][rows] = there
-        windows = np.lib.stride_tricks.sliding_window_view
-        known[:, :, :, position] = windows(column_known, horizon, axis=0) & usable
-        mean[:, :, :, position] = windows(column, horizon, axis=0) * usable
+        known[:, :, :, position] = column_known[target].swapaxes(1, 2) & usable
+        mean[:, :, :, position] = column[target].swapaxes(1, 2) * usable
     return Lagged(mean, known)
 
 
