@@ -1,12 +1,14 @@
 """A topic from one offset to another, once, beside any group: for counting again and checking."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from kafka import KafkaConsumer, TopicPartition
 
 from consumer.broker.errors import translated
+from consumer.broker.topics import Topics
 from consumer.errors import BrokerUnavailableError, TopicMissingError
 from contracts.clock import to_ms
 from contracts.kafka_client import client_options
@@ -54,7 +56,7 @@ class TopicLog:
             with translated(f"reading topic {topic}", "Read", topic):
                 numbers = self._consumer.partitions_for_topic(topic)
                 if not numbers:
-                    raise TopicMissingError(f"topic {topic} is missing, or hidden from our user")
+                    raise _absence(settings, topic)
                 self._partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
                 self._consumer.assign(self._partitions)
                 self.begins = self._bounds(self._consumer.beginning_offsets)
@@ -123,3 +125,15 @@ class TopicLog:
         """Fetch no more of partitions that are read as far as asked."""
         done = [tp for tp in self._partitions if at[tp.partition] >= ends[tp.partition]]
         self._consumer.pause(*done)
+
+
+def _absence(settings: Settings, topic: str) -> TopicMissingError:
+    """Return that a topic is missing.
+
+    Raises:
+        BrokerRefusedError: Our user may not see it: consumers tell that only of a topic that is
+            asked for by its name.
+    """
+    with closing(Topics(settings)) as topics:
+        topics.partition_count(topic, "Read")
+    return TopicMissingError(f"topic {topic} is missing")
