@@ -45,6 +45,8 @@ class _Writer(RedisClient):
         self._settings = settings
 
     def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> list[Any]:
+        if any(key.endswith("rights:h") for key in keys):
+            return []  # rights are tried before a store's first call alone: none is denied
         raise _Written(encoded("EVALSHA", script.sha, len(keys), *keys, *arguments))
 
 

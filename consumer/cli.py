@@ -5,20 +5,18 @@ import signal
 import sys
 import threading
 import time
+from contextlib import closing
 from types import FrameType
-from typing import Final
 
 import click
 
+from consumer.command_parts import EXIT_FAILED, one_message
 from consumer.health import Readiness, serve_health
 from contracts.logs import set_up_logging
 from contracts.options import REDIS_CONNECTION, ConfigurationError, with_settings
 from contracts.settings import Settings
 
 log = logging.getLogger(__name__)
-
-EXIT_FAILED: Final = 1
-"""Exit status when going on would be wrong."""
 
 
 @click.command()
@@ -100,16 +98,8 @@ def close(settings: Settings) -> None:
       genrecast close --bucket-seconds 3600
     """  # noqa: D301 (click reads the control character)
     from state.redis_store import RedisStore
-    from state.store import StoreError, StoreLinkRefusedError
 
     store = RedisStore.connect(settings)
-    try:
+    with one_message("close"), closing(store):
         count = store.finish()
-    except StoreLinkRefusedError as error:
-        raise ConfigurationError(str(error)) from error
-    except StoreError as error:
-        click.echo(f"genrecast close: {error}", err=True)
-        sys.exit(EXIT_FAILED)
-    finally:
-        store.close()
     click.echo(f"{count} open buckets may close now")

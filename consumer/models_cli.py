@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from consumer.command_parts import EXIT_FAILED, one_message
 from contracts.clock import wall_clock_ms
 from contracts.moments import moment_text
 from contracts.options import REDIS_CONNECTION, with_settings
@@ -17,9 +18,6 @@ from state.model_store import BUILT_IN, LiveFigures, ModelEntry, ModelStore, Not
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-EXIT_FAILED: Final = 1
-"""Exit status when what was asked can't be done."""
 
 WHERE: Final = ("app", *REDIS_CONNECTION)
 """Settings that say where the registry is."""
@@ -38,12 +36,12 @@ def _registry(settings: Settings) -> Iterator[ModelStore]:
     from consumer.models import RegistryError
     from model.artifact import ModelRefusedError
     from state.redis_models import RedisModels
-    from state.store import StoreError
 
     models = RedisModels.connect(settings)
     try:
-        yield models
-    except (RegistryError, ModelRefusedError, StoreError) as error:
+        with one_message("models"):
+            yield models
+    except (RegistryError, ModelRefusedError) as error:
         click.echo(f"genrecast models: {error}", err=True)
         sys.exit(EXIT_FAILED)
     finally:

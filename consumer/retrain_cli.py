@@ -82,7 +82,7 @@ def retrain(
         try:
             history: History = load(wanted)
         except click.ClickException as error:
-            raise TrainingFailedError(error.message) from None
+            raise TrainingFailedError(error.message) from error
         return history.with_holidays(settings.holidays_ms)
 
     models = RedisModels.connect(settings)
@@ -100,12 +100,15 @@ def retrain(
 
 def _train_once(retrainer: "Retrainer") -> None:
     from consumer.retrain import StoppedError, TrainingFailedError
+    from state.store import StoreLinkRefusedError
 
     try:
         retrainer.train_once()
     except StoppedError:
         return
     except TrainingFailedError as error:
+        if isinstance(error.__cause__, ConfigurationError | StoreLinkRefusedError):
+            raise ConfigurationError(str(error)) from error
         click.echo(f"genrecast retrain: {error}", err=True)
         sys.exit(EXIT_FAILED)
 

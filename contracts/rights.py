@@ -79,9 +79,9 @@ _TOPICS: Final[dict[str, tuple[tuple[str, tuple[Operation, ...]], ...]]] = {
 }  # fmt: skip
 
 ROLES: Final = tuple(_TOPICS)
-"""`consumer`: consume. `feed`: feed, ForecastFeed. `serve`: serve, status. `simulator`: simulate,
-loadtest. `tools`: verify, rebuild, close, models, train, retrain, dead-letters, loop-report,
-forget. `setup`: whoever makes the topics."""
+"""`consumer`: consume. `feed`: feed, ForecastFeed. `serve`: serve, status, explain. `simulator`:
+simulate, loadtest. `tools`: verify, rebuild, close, models, train, retrain, dead-letters,
+loop-report, forget. `setup`: setup."""
 
 _REDIS: Final = {"consumer": WRITES, "tools": WRITES, "serve": READS}
 """Commands by role; the others do not go to Redis."""

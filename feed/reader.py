@@ -9,6 +9,7 @@ from kafka import TopicPartition
 from contracts.settings import Settings
 from feed.consumers import open_consumer, partitions_of
 from feed.errors import FeedUnavailableError, translated
+from feed.topics import absence
 
 CHECK_SECONDS: Final = 10.0
 """How often new partitions, and whether Kafka still answers, are looked for, seconds."""
@@ -35,6 +36,7 @@ class TopicReader:
             FeedUnavailableError: Kafka does not answer, or a topic is not there yet.
             FeedRefusedError: Kafka refuses us.
         """
+        self._settings = settings
         self._topic = settings.topic_forecasts
         self.journal = TopicPartition(settings.topic_buckets, 0)
         self._checked_at = time.monotonic()
@@ -49,13 +51,11 @@ class TopicReader:
             raise
 
     def _find_partitions(self, topic: str) -> frozenset[TopicPartition]:
-        with translated(f"asking for topic {topic}", "Describe", topic):
+        with translated(f"asking for topic {topic}", "Read", topic):
             found = partitions_of(self._consumer, topic)
         if not found:
-            raise FeedUnavailableError(
-                f"topic {topic} is missing, or hidden from our user: the first consumer makes it "
-                "(genrecast consume)"
-            )
+            told = absence(self._settings, topic)
+            raise FeedUnavailableError(f"{told}: the first consumer makes it (genrecast consume)")
         return frozenset(found)
 
     def _assign(self) -> None:

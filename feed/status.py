@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 from contracts.settings import Settings
 from feed.consumers import open_consumer, partitions_of
 from feed.errors import FeedRefusedError, FeedUnavailableError, translated
+from feed.topics import absence
 from state.model_store import ROLES, LiveFigures, Notes, Registry
 from state.redis_models import RedisModels
 from state.redis_store import RedisStore
@@ -164,7 +165,7 @@ def _end_offsets(settings: Settings) -> tuple[dict[int, int], str | None]:
         ):
             partitions = partitions_of(consumer, topic)
             if not partitions:
-                return {}, f"topic {topic} is missing, or hidden from our user"
+                return {}, absence(settings, topic)
             ends = consumer.end_offsets(partitions, timeout_ms=TIMEOUT_MS)
     except (FeedUnavailableError, FeedRefusedError) as error:
         return {}, str(error)

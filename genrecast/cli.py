@@ -10,6 +10,7 @@ import click
 COMMANDS: Final = {
     "demo": ("genrecast.demo_cli", "demo", "Watch it work: broker, simulator, live forecasts."),
     "stack": ("stack.cli", "stack", "Real Kafka and Redis on this machine, without Docker."),
+    "setup": ("consumer.setup_cli", "setup", "Make the topics that are missing."),
     "consume": ("consumer.cli", "consume", "Count clicks, close buckets, publish forecasts."),
     "close": ("consumer.cli", "close", "End a finished replay: close its open buckets."),
     "simulate": ("producer_sim.cli", "simulate", "Send simulated or recorded clicks."),

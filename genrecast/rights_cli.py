@@ -36,10 +36,10 @@ def rights(settings: Settings, *, role: str, user: str) -> None:
     \b
     consumer   consume
     feed       feed, and programs that use ForecastFeed
-    serve      serve, status
-    simulator  simulate, loadtest
+    serve      serve, status, explain
+    simulator  simulate, loadtest (with --counted: in Redis what serve has)
     tools      verify, rebuild, close, models, retrain, train, dead-letters, loop-report, forget
-    setup      whoever makes the topics, once
+    setup      setup: whoever makes the topics
 
     Nobody is asked: the names are those of the settings. PASSWORD stands for one of your own.
 

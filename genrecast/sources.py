@@ -3,16 +3,42 @@
 Imports are inside the functions: only `train` and `backtest` pay for them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from contracts.options import ConfigurationError
 from contracts.settings import Settings
 
 if TYPE_CHECKING:
     from model.history import History
+
+
+@contextmanager
+def _in_words(doing: str = "") -> Iterator[None]:
+    """Raise what services refuse as click does.
+
+    Raises:
+        ConfigurationError: Login or certificate are refused: other settings are needed.
+        click.ClickException: A service is away, or a right is missing.
+    """
+    from consumer.errors import (
+        BrokerLinkRefusedError,
+        BrokerRefusedError,
+        BrokerUnavailableError,
+        InvariantError,
+    )
+    from state.store import StoreError, StoreLinkRefusedError
+
+    try:
+        yield
+    except (BrokerLinkRefusedError, StoreLinkRefusedError) as error:
+        raise ConfigurationError(f"{doing}{error}") from None
+    except (BrokerRefusedError, BrokerUnavailableError, InvariantError, StoreError) as error:
+        raise click.ClickException(f"{doing}{error}") from None
 
 
 def history_from_topic(settings: Settings) -> "History":
@@ -24,19 +50,16 @@ def history_from_topic(settings: Settings) -> "History":
     from rich.console import Console
     from rich.progress import Progress
 
-    from consumer.errors import BrokerRefusedError, BrokerUnavailableError, InvariantError
     from consumer.recount import RecountError, recount_topic
     from model.history import History
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with _in_words(), Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(f"reading {settings.topic_clicks}", total=None)
         try:
             counted = recount_topic(
                 settings, lambda done, total: bar.update(task, completed=done, total=total)
             )
-        except (
-            BrokerRefusedError, BrokerUnavailableError, InvariantError, RecountError,
-        ) as error:  # fmt: skip
+        except RecountError as error:
             raise click.ClickException(str(error)) from None
     return History(
         names=counted.genres,
@@ -54,16 +77,10 @@ def history_from_redis(settings: Settings) -> "History":
     """
     from model.history import History
     from state.redis_store import RedisStore
-    from state.store import StoreError
 
-    store = RedisStore.connect(settings)
-    try:
+    with _in_words(), closing(RedisStore.connect(settings)) as store:
         store.read_progress()  # refuses a deployment of another shape
         window = store.read_window()
-    except StoreError as error:
-        raise click.ClickException(str(error)) from None
-    finally:
-        store.close()
     origin_ms = window.starts_ms[0] if len(window.starts_ms) else 0
     return History(
         names=window.genres,
@@ -103,12 +120,10 @@ def register_model(settings: Settings, directory: Path) -> str:
     from contracts.clock import wall_clock_ms
     from model.artifact import ModelRefusedError
     from state.redis_models import RedisModels
-    from state.store import StoreError
 
-    models = RedisModels.connect(settings)
-    try:
-        return add_model(models, directory, settings, wall_clock_ms()).version
-    except (RegistryError, ModelRefusedError, StoreError) as error:
-        raise click.ClickException(f"{directory} is not registered: {error}") from None
-    finally:
-        models.close()
+    doing = f"{directory} is not registered: "
+    with _in_words(doing), closing(RedisModels.connect(settings)) as models:
+        try:
+            return add_model(models, directory, settings, wall_clock_ms()).version
+        except (RegistryError, ModelRefusedError) as error:
+            raise click.ClickException(f"{doing}{error}") from None

@@ -15,6 +15,7 @@ from contracts.logs import set_up_logging
 from contracts.moments import Moment
 from contracts.options import KAFKA_CONNECTION, with_settings
 from contracts.settings import Settings
+from contracts.topic_layouts import DEFAULT_PARTITIONS
 from producer_sim.display import ProgressLine, print_summary
 from producer_sim.fault_options import check_silences, find_genre, with_faults
 from producer_sim.genres import BUILT_IN, load_genres
@@ -25,9 +26,6 @@ from producer_sim.replay import find_recording
 from producer_sim.run import Run, deadline, made_on_purpose, rules_of
 from producer_sim.sender import ClickSender, SendError, StoppedError
 from producer_sim.truth import Truth
-
-DEFAULT_PARTITIONS: Final = 8
-"""Partitions of a topic made here."""
 
 EXIT_FAILED: Final = 1
 """Exit status when Kafka refuses."""

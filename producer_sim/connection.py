@@ -14,6 +14,7 @@ from contracts.kafka_log import explain, explain_link_refusal
 from contracts.options import EXIT_CONFIGURATION
 from contracts.refusals import denied_right
 from contracts.settings import Settings
+from contracts.topic_layouts import topic_layouts
 
 logger = logging.getLogger(__name__)
 
@@ -101,11 +102,9 @@ def find_topic(settings: Settings, create_partitions: int | None) -> int:
         count = _partition_count(admin, topic)
         if count or create_partitions is None:
             return count
-        # The broker's clock decides what is "in the future", not the producer's.
-        configs = {"message.timestamp.type": "LogAppendTime"}
-        options: dict[str, Any] = {"num_partitions": create_partitions, "configs": configs}
+        layout = topic_layouts(settings, clicks_partitions=create_partitions)[topic]
         try:
-            admin.create_topics({topic: options}, wait_for_metadata=True)
+            admin.create_topics({topic: layout.options}, wait_for_metadata=True)
         except kafka_errors.TopicAlreadyExistsError:
             logger.debug("topic %s was made by somebody else meanwhile", topic)
         except kafka_errors.AuthorizationError as error:

@@ -9,6 +9,7 @@ import orjson
 
 from contracts.forecasts import BucketRecord
 from contracts.measures import MEASURE_COUNT
+from contracts.rights import WRITES
 from contracts.settings import Settings
 from state.cells import Cell, CellTable
 from state.packing import (
@@ -33,7 +34,6 @@ from state.store import (
     Progress,
     SavedState,
     Sealed,
-    StoreRefusedError,
     WindowRows,
 )
 
@@ -50,8 +50,8 @@ class RedisStore(Scripted):
     """`state.store.Store` on Redis; safe to use from several threads."""
 
     SCRIPTS = (
-        "rights", "open", "apply", "renew_idle", "seal", "commit", "save_states", "restore", "wipe",
-        "finish", "note_pause", "progress",
+        "open", "apply", "renew_idle", "seal", "commit", "save_states", "restore", "wipe", "finish",
+        "note_pause", "progress",
     )  # fmt: skip
 
     def __init__(self, client: RedisClient, settings: Settings) -> None:
@@ -97,13 +97,7 @@ class RedisStore(Scripted):
 
     def open(self) -> None:
         """See `Store.open`."""
-        denied = self._call("rights", [f"rights:{kind}" for kind in ("h", "l", "z", "s")], [])
-        if denied:
-            commands = " ".join(f"+{name.decode()}" for name in denied)
-            raise StoreRefusedError(
-                f"Redis denies our user the commands {commands}: give it what `genrecast rights` "
-                "lists"
-            )
+        self._try_commands(WRITES)
         arguments = [self._bucket_ms, STATE_VERSION, self._settings.genre_share or ""]
         self._run("open", ("meta",), arguments)
 
@@ -252,6 +246,8 @@ class RedisStore(Scripted):
         self, partitions: Collection[int] | None
     ) -> tuple[list[Any], list[dict[bytes, bytes]]]:
         """Return fields of the meta hash, and the hashes that are by partition."""
+        if partitions is not None:
+            self._need(WRITES)  # who only looks asks for all, and has no right to HLEN
         keys = [str(partition).encode() for partition in partitions or ()]
         asked = ["all" if partitions is None else "some", *keys]
         meta, kind, *replies = self._call("progress", ("meta", *_PROGRESS_KEYS), asked)

@@ -5,8 +5,10 @@ from importlib import resources
 from typing import Any, Final, Self
 
 from contracts.instruments import histogram
+from contracts.rights import READS, WRITES
 from contracts.settings import Settings
 from state.redis_client import RedisClient, Script
+from state.store import StoreRefusedError
 
 SCRIPT_SECONDS: Final = histogram("genrecast_redis_script_seconds")
 """How long calls take; one measurement per call, and a call is a batch or a bucket."""
@@ -17,8 +19,20 @@ missing key has the call refused before it begins. Without it a script could fai
 at a key beside its KEYS that has moved already."""
 
 
+READING: Final = frozenset({"read", "progress", "taste_read", "taste_look"})
+"""Scripts that change nothing."""
+
+_TRIED: Final = tuple(f"rights:{kind}" for kind in ("h", "l", "z", "s"))
+"""Keys on which commands are tried: a hash, a list, a sorted set, a string."""
+
+
 class Scripted:
-    """Runs scripts of `state/scripts` by name; safe to use from several threads."""
+    """Runs scripts of `state/scripts` by name; safe to use from several threads.
+
+    Before the first script that reads, and the first one that writes, each command of such scripts
+    is tried: one that is denied would stop a script in its middle, and few releases of Redis name
+    it then.
+    """
 
     SCRIPTS: tuple[str, ...] = ()
     """Names of the scripts that a class runs, beside `read`."""
@@ -30,8 +44,9 @@ class Scripted:
         scripts = resources.files("state") / "scripts"
         self._scripts = {
             name: Script.of((scripts / f"{name}.lua").read_text(encoding="utf-8"))
-            for name in ("read", *self.SCRIPTS)
+            for name in ("rights", "read", *self.SCRIPTS)
         }
+        self._allowed: frozenset[str] = frozenset()
         self._seconds = {name: SCRIPT_SECONDS.labels(name) for name in self._scripts}
 
     @classmethod
@@ -44,6 +59,33 @@ class Scripted:
         self._client.close()
 
     def _call(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> list[Any]:
+        self._need(READS if script in READING else WRITES)
+        try:
+            return self._run_script(script, keys, arguments)
+        except StoreRefusedError:
+            self._allowed = frozenset()  # the next call finds out what was taken away
+            raise
+
+    def _need(self, commands: Sequence[str]) -> None:
+        """Try commands that are not known to be allowed."""
+        if not self._allowed.issuperset(commands):
+            self._try_commands(commands)
+
+    def _try_commands(self, commands: Sequence[str]) -> None:
+        """Try each command.
+
+        Raises:
+            StoreRefusedError: Naming those that our user may not use.
+        """
+        denied = self._run_script("rights", _TRIED, commands)
+        if denied:
+            names = " ".join(f"+{name.decode()}" for name in denied)
+            raise StoreRefusedError(
+                f"Redis denies our user the commands {names}: give it what `genrecast rights` lists"
+            )
+        self._allowed = frozenset(commands)
+
+    def _run_script(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> list[Any]:
         named = [self._prefix + name for name in (*keys, NEVER_KEY)]
         with self._seconds[script].time():
             return self._client.run(self._scripts[script], named, arguments)

@@ -137,9 +137,9 @@ class Deployment:
         finally:
             store.close()
 
-    def finish(self) -> None:
-        """Have a consumer read to the end, close what is open, publish it."""
-        consumer = self.start("consume")
+    def finish(self, consumer: "subprocess.Popen[bytes] | None" = None) -> None:
+        """Have a consumer (a new one if none is given) read to the end, close and publish all."""
+        consumer = consumer or self.start("consume")
         ends = self._click_ends()
         self._wait_until(consumer, lambda store: _is_read(store, ends))
         self.run("close")

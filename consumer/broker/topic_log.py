@@ -1,6 +1,7 @@
 """A topic from one offset to another, once, beside any group: for counting again and checking."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -9,6 +10,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from consumer.broker.errors import translated
 from consumer.broker.reading import choose_reader, joined
+from consumer.broker.topics import Topics
 from consumer.errors import BrokerUnavailableError, TopicMissingError
 from consumer.records import Columns
 from contracts.clock import to_ms
@@ -66,7 +68,7 @@ class TopicLog:
             with translated(f"reading topic {topic}", "Read", topic):
                 numbers = self._consumer.partitions_for_topic(topic)
                 if not numbers:
-                    raise TopicMissingError(f"topic {topic} is missing, or hidden from our user")
+                    raise _absence(settings, topic)
                 self._partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
                 self._consumer.assign(self._partitions)
                 self.begins = self._bounds(self._consumer.beginning_offsets)
@@ -141,3 +143,15 @@ def _before(records: list[Any], end: int) -> Sequence[Any]:
     if isinstance(found, Columns):
         return found[: int(np.searchsorted(found.offsets, end))]
     return [record for record in found if record.offset < end]
+
+
+def _absence(settings: Settings, topic: str) -> TopicMissingError:
+    """Return that a topic is missing.
+
+    Raises:
+        BrokerRefusedError: Our user may not see it: consumers tell that only of a topic that is
+            asked for by its name.
+    """
+    with closing(Topics(settings)) as topics:
+        topics.partition_count(topic, "Read")
+    return TopicMissingError(f"topic {topic} is missing")

@@ -105,10 +105,11 @@ class Transactions:
             self._commit()
         except _FENCED as error:
             raise FencedError(f"another {self._who} took over") from error
-        except kafka_errors.AuthorizationError:
-            with translated(f"writing as {self._who}", "Write", self._transactional_id):
-                raise
         except (kafka_errors.KafkaError, OSError) as error:
+            denial = _denial(error)
+            if denial is not None:
+                with translated(f"writing as {self._who}", "Write", self._transactional_id):
+                    raise denial from error
             # Committed or not: only the topics know, and only a new producer may look.
             name = type(error).__name__
             raise FencedError(f"the transaction's outcome is unknown: {name}: {error}") from error
@@ -163,3 +164,9 @@ class Transactions:
     def close(self) -> None:
         """Close the client at once; an open transaction is aborted by the next writer."""
         abandon(self._producer)
+
+
+def _denial(error: Exception) -> kafka_errors.AuthorizationError | None:
+    """Return the right that was denied; whichever record comes next is told so in another error."""
+    parts = (error, *error.args)
+    return next((part for part in parts if isinstance(part, kafka_errors.AuthorizationError)), None)

@@ -92,6 +92,11 @@ class AlertTail:
         found = [parse_alert(record.value) for record in self._tail.look()]
         return [alert for alert in found if alert is not None]
 
+    @property
+    def problem(self) -> str | None:
+        """The right that is missing, in words; None when none is."""
+        return self._tail.problem
+
     def close(self) -> None:
         """Close the connection."""
         self._tail.close()

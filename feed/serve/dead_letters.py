@@ -71,6 +71,11 @@ class DeadLetterTail:
             self._reasons.add(reason_of(record.headers), record.timestamp)
         return self._reasons.answer()
 
+    @property
+    def problem(self) -> str | None:
+        """The right that is missing, in words; None when none is."""
+        return self._tail.problem
+
     def close(self) -> None:
         """Close the connection."""
         self._tail.close()

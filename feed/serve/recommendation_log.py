@@ -1,19 +1,22 @@
 """What users were answered, written to its topic by a thread: no answer waits for Kafka."""
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import Any, Final
 
-from kafka import KafkaAdminClient, KafkaProducer
+from kafka import KafkaProducer
 from kafka.errors import TopicAlreadyExistsError
 
 from contracts.kafka_client import client_options
 from contracts.recommendations import Recommendations
 from contracts.settings import Settings
+from contracts.topic_layouts import topic_layouts
 from feed.errors import FeedRefusedError, FeedUnavailableError, translated
 from feed.serve import metrics
 from feed.serve.service import Service
 from feed.serve.side_thread import SideThread
+from feed.topics import is_there, open_admin
 
 MOST_WAITING: Final = 10_000
 """Answers that may wait for Kafka, some 20 MB; those that come then are lost, and counted."""
@@ -29,12 +32,6 @@ RETRY_SECONDS: Final = 1.0
 
 DELIVERY_MS: Final = 20_000
 """How long the client tries to deliver an answer, ms."""
-
-PARTITIONS: Final = 8
-"""Partitions of the topic as it is made here."""
-
-RETENTION_MS: Final = 7 * 86_400_000
-"""Retention of the topic as it is made here, ms: it names users, and clicks follow within days."""
 
 PART: Final = "recommendations"
 """What the service calls this part when it tells what does not work."""
@@ -137,22 +134,12 @@ def make_topic(settings: Settings) -> None:
         FeedRefusedError: Kafka refuses us.
     """
     topic = settings.topic_recommendations
-    with translated(f"making topic {topic}", "Create", topic):
-        admin = KafkaAdminClient(
-            **client_options(settings),
-            client_id=f"genrecast-{settings.app}-recommendations-admin",
-            request_timeout_ms=DELIVERY_MS // 2,
-        )
-        try:
-            is_there = any(
-                entry["name"] == topic and not entry["error_code"]
-                for entry in admin.describe_topics([topic])
-            )
-            if not is_there:
-                configs = {"retention.ms": str(RETENTION_MS)}
-                options = {"num_partitions": PARTITIONS, "configs": configs}
-                admin.create_topics({topic: options}, wait_for_metadata=True)
-        except TopicAlreadyExistsError:
+    with open_admin(settings, "recommendations-admin") as admin:
+        if is_there(admin, topic, "Write"):
             return
-        finally:
-            admin.close()
+        layout = topic_layouts(settings)[topic]
+        with (
+            translated(f"making topic {topic}", "Create", topic),
+            contextlib.suppress(TopicAlreadyExistsError),
+        ):
+            admin.create_topics({topic: layout.options}, wait_for_metadata=True)

@@ -53,8 +53,11 @@ class Sampler(SideThread):
                 status, problem = self._read_status()
                 rate = self._rate.take(status, time.monotonic()) if status else None
                 sample = Sample(status, rate, dead_letters.look())
-                self._call(self._show, sample, problem)
+                self._call(self._show, sample)
                 self._call(self._service.add_alerts, alerts.look())
+                self._tell("redis", problem)
+                self._tell("dead letters", dead_letters.problem)
+                self._tell("alerts", alerts.problem)
                 self._stop.wait(SAMPLE_SECONDS)
 
     def _read_status(self) -> tuple[Status | None, str | None]:
@@ -64,9 +67,11 @@ class Sampler(SideThread):
             return None, str(error)
         return status, None
 
-    def _show(self, sample: Sample, problem: str | None) -> None:
+    def _show(self, sample: Sample) -> None:
         self._service.sample = sample
+
+    def _tell(self, part: str, problem: str | None) -> None:
         if problem is None:
-            self._service.fine("redis")
+            self._call(self._service.fine, part)
         else:
-            self._service.trouble("redis", problem)
+            self._call(self._service.trouble, part, problem)

@@ -10,18 +10,27 @@ from pydantic import ValidationError
 
 from contracts.events import IMPRESSION, ClickEvent
 from feed.consumers import open_consumer, partitions_of
-from feed.errors import FeedRefusedError, FeedUnavailableError, translated
+from feed.errors import (
+    FeedLinkRefusedError,
+    FeedRefusedError,
+    FeedUnavailableError,
+    translated,
+)
 from feed.recommend.shows import RecentShows
 from feed.serve import metrics
 from feed.serve.recommending import MOST_SHOWS
 from feed.serve.service import Service
 from feed.serve.settings import ServeSettings
 from feed.serve.side_thread import SideThread
+from feed.topics import absence
 
 log = logging.getLogger(__name__)
 
 HALF_LIFE_BUCKETS: Final = 30
 """After so many buckets a click counts half: half an hour of minutes."""
+
+PART: Final = "shows"
+"""What the service calls this part when it tells what does not work."""
 
 LOOK_SECONDS: Final = 1.0
 """Between two looks, seconds."""
@@ -75,7 +84,7 @@ class ClicksTail:
             with translated(f"reading topic {topic}", "Read", topic):
                 self._partitions = partitions_of(self._consumer, topic)
                 if not self._partitions:
-                    raise FeedUnavailableError(f"topic {topic} is missing, or hidden from our user")
+                    raise FeedUnavailableError(absence(settings, topic))
                 self._consumer.assign(self._partitions)
                 begins = self._consumer.beginning_offsets(
                     self._partitions, timeout_ms=REQUEST_TIMEOUT_MS
@@ -150,8 +159,11 @@ class ShowFollower(SideThread):
             try:
                 with ClicksTail(self._settings) as tail:
                     self._follow(tail, shows)
-            except (FeedUnavailableError, FeedRefusedError) as error:
+            except (FeedUnavailableError, FeedLinkRefusedError) as error:
                 log.debug("%s", error)  # the follower of forecasts tells of Kafka
+                self._stop.wait(LOOK_SECONDS)
+            except FeedRefusedError as error:
+                self._call(self._service.trouble, PART, str(error))
                 self._stop.wait(LOOK_SECONDS)
 
     def _follow(self, tail: ClicksTail, shows: RecentShows) -> None:
@@ -164,5 +176,6 @@ class ShowFollower(SideThread):
             count_clicks(shows, look, self._settings.max_event_bytes)
             if looks % LOOKS_PER_SHOWING == 0:
                 self._call(self._service.note_shows, shows.top(MOST_SHOWS))
+                self._call(self._service.fine, PART)
             looks += 1
             self._stop.wait(max(0.0, LOOK_SECONDS - (time.monotonic() - began)))

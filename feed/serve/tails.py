@@ -9,7 +9,13 @@ from kafka import KafkaConsumer
 
 from contracts.settings import Settings
 from feed.consumers import open_consumer, partitions_of
-from feed.errors import FeedRefusedError, FeedUnavailableError, translated
+from feed.errors import (
+    FeedLinkRefusedError,
+    FeedRefusedError,
+    FeedUnavailableError,
+    translated,
+)
+from feed.topics import is_there, open_admin
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +39,7 @@ class Tail:
         name: What it is called in logs.
         last: How many of the newest records per partition are read at first; None for all.
         most_at_once: Records that one look takes: a flood costs no more than this.
+        problem: The right that the last look lacked, in words; None where it lacked none.
     """
 
     settings: Settings
@@ -40,6 +47,7 @@ class Tail:
     name: str
     last: int | None
     most_at_once: int
+    problem: str | None = field(default=None, init=False)
     _consumer: KafkaConsumer | None = field(default=None, init=False)
 
     def look(self) -> Iterator[Record]:
@@ -49,8 +57,12 @@ class Tail:
                 self._consumer = self._consumer or self._open()
                 if self._consumer is not None:
                     yield from self._new(self._consumer)
-        except (FeedUnavailableError, FeedRefusedError) as error:
+        except (FeedUnavailableError, FeedLinkRefusedError) as error:
             log.debug("%s", error)  # the follower tells of Kafka
+        except FeedRefusedError as error:
+            self.problem = str(error)
+        else:
+            self.problem = None
 
     def _new(self, consumer: KafkaConsumer) -> Iterator[Record]:
         for _ in range(self.most_at_once // RECORDS_PER_POLL):
@@ -63,6 +75,9 @@ class Tail:
     def _open(self) -> KafkaConsumer | None:
         """Return a consumer at the topic's tail; None while there is no such topic."""
         part = self.name.replace(" ", "-")
+        with open_admin(self.settings, part) as admin:
+            if not is_there(admin, self.topic):
+                return None
         consumer = open_consumer(self.settings, part, request_timeout_ms=REQUEST_TIMEOUT_MS)
         try:
             partitions = partitions_of(consumer, self.topic)

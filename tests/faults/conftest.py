@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.lab import Lab, laboratory
+from tests.faults.secured import Secured, secured_servers
 from tests.faults.trial import Trial
 
 
@@ -42,3 +43,10 @@ def make_trial(lab: Lab, tmp_path: Path) -> Iterator[Callable[..., Trial]]:
 def trial(make_trial: Callable[..., Trial]) -> Trial:
     """A deployment with the lab's usual settings."""
     return make_trial()
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    """A broker and a Redis that refuse, for the tests of one file."""
+    with secured_servers(tmp_path_factory.mktemp("secured")) as servers:
+        yield servers

@@ -5,7 +5,7 @@ import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -22,14 +22,18 @@ from cryptography.hazmat.primitives.serialization import (
 from kafka import KafkaAdminClient
 from kafka.admin import (
     ACL,
+    ACLFilter,
     ACLOperation,
     ACLPermissionType,
+    ACLResourcePatternType,
     ResourcePattern,
+    ResourcePatternFilter,
     ResourceType,
     ScramMechanism,
     UserScramCredentialUpsertion,
 )
 
+from contracts.kafka_log import quiet_kafka_log
 from contracts.rights import Right
 from stack.parts import KafkaBroker
 from stack.ports import HOST, pick_port
@@ -155,8 +159,22 @@ class SecuredBroker(KafkaBroker):
             )
             for right in rights
         ]
+        ours = ACLFilter(
+            principal=f"User:{user}",
+            host=None,
+            operation=ACLOperation.ANY,
+            permission_type=ACLPermissionType.ANY,
+            resource_pattern=ResourcePatternFilter(
+                ResourceType.ANY, None, ACLResourcePatternType.ANY
+            ),
+        )
+        deadline = time.monotonic() + 60
         with self._admin() as admin:
             admin.create_acls(acls)
+            # The answer is the controller's; the broker learns of it a moment later.
+            while not set(acls) <= set(admin.describe_acls(ours)[0]):
+                assert time.monotonic() < deadline, acls
+                time.sleep(0.01)
 
     @contextmanager
     def _admin(self) -> Iterator[Any]:
@@ -250,3 +268,57 @@ class SecuredRedis:
         self.admin.close()
         self._process.kill()
         self._process.wait()
+
+
+@dataclass
+class Secured:
+    """The servers, and settings of a client that does everything right."""
+
+    broker: SecuredBroker
+    redis: SecuredRedis
+    certificates: Certificates
+    users: set[str] = field(default_factory=set)
+
+    @property
+    def password(self) -> Path:
+        return self.certificates.ca.parent / "password"
+
+    def kafka(self, user: str, listener: str = "good", **changes: object) -> dict[str, Any]:
+        if user not in self.users:
+            self.broker.add_user(user)
+            self.users.add(user)
+        trusted = {} if listener == "sasl" else {"kafka_ca_file": self.certificates.ca}
+        return {
+            "kafka_bootstrap": f"{HOST}:{self.broker.ports[listener]}",
+            "kafka_security_protocol": "SASL_PLAINTEXT" if listener == "sasl" else "SASL_SSL",
+            "kafka_sasl_mechanism": "SCRAM-SHA-512",
+            "kafka_username": user,
+            "kafka_password_file": self.password,
+            **trusted,
+            **changes,
+        }
+
+    def redis_of(self, user: str, **changes: object) -> dict[str, Any]:
+        return {
+            "redis_url": self.redis.url(user),
+            "redis_password_file": self.password,
+            "redis_ca_file": self.certificates.ca,
+            **changes,
+        }
+
+
+@contextmanager
+def secured_servers(directory: Path) -> Iterator[Secured]:
+    """Both servers, their certificates, and files with everybody's password and a wrong one."""
+    certificates = make_certificates(directory / "certificates")
+    for name, text in (("password", PASSWORD), ("wrong", "s3cret-but-wrong")):
+        (certificates.ca.parent / name).write_text(f"{text}\n")
+    server = SecuredRedis(directory / "redis", certificates)
+    broker = SecuredBroker(directory / "kafka", certificates)
+    quiet_kafka_log()
+    try:
+        broker.start(dies_with_parent=True)
+        yield Secured(broker, server, certificates)
+    finally:
+        broker.stop()
+        server.stop()

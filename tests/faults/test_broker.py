@@ -11,7 +11,7 @@ import orjson
 import pytest
 from kafka import KafkaProducer, TopicPartition
 
-from consumer.cli import EXIT_FAILED
+from consumer.command_parts import EXIT_FAILED
 from feed.client import ForecastFeed
 from feed.status import read_status
 from stack.ports import HOST, pick_port

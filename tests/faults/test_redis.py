@@ -5,11 +5,15 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from contracts.settings import Settings
 from stack.ports import HOST, pick_port
+from state.redis_store import RedisStore
+from state.store import DeploymentAbsentError
 from tests.faults.redis_servers import RedisServer, hold, keep_copy, one_server, put_back
 from tests.faults.trial import TRAFFIC, Trial
 
@@ -154,6 +158,19 @@ def test_intake_pauses_while_memory_is_full_and_goes_on_when_there_is_room(
     trial.wait_for(lambda: readiness(port)[0] == 200, "being ready again")
     trial.assert_exact()
     assert not restores(trial)
+
+
+def test_a_full_memory_can_be_looked_at_and_emptied(server: RedisServer) -> None:
+    settings = Settings(redis_url=server.url, app="full")
+    with closing(RedisStore.connect(settings)) as store:
+        store.open()
+    server.client.config_set("maxmemory-policy", "noeviction")
+    server.client.config_set("maxmemory", 1)
+    with closing(RedisStore.connect(settings)) as store:
+        assert store.read_progress().offsets == {}
+        store.wipe()
+        with pytest.raises(DeploymentAbsentError):
+            store.read_progress()
 
 
 def test_a_password_that_changes_under_a_consumer_is_said_and_waited_for(

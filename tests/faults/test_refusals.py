@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,8 @@ from consumer.broker.topic_log import TopicLog
 from consumer.broker.topics import Topics
 from consumer.errors import BrokerLinkRefusedError, BrokerRefusedError, BrokerUnavailableError
 from contracts import kafka_client
-from contracts.kafka_log import quiet_kafka_log
 from contracts.rights import ROLES, Right, kafka_rights, redis_rules
 from contracts.settings import Settings
-from stack.ports import HOST
 from state.redis_store import RedisStore
 from state.store import StoreError, StoreLinkRefusedError, StoreRefusedError
 from tests.deployment import (
@@ -33,75 +30,15 @@ from tests.deployment import (
     observed_per_genre,
     read_report,
 )
-from tests.faults.secured import (
-    PASSWORD,
-    Certificates,
-    SecuredBroker,
-    SecuredRedis,
-    make_certificates,
-)
+from tests.faults.secured import Secured
 
 pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.timeout(600)]
 
 PATIENCE_SECONDS = 120.0
 
 
-@dataclass
-class Secured:
-    """The servers, and settings of a client that does everything right."""
-
-    broker: SecuredBroker
-    redis: SecuredRedis
-    certificates: Certificates
-    users: set[str] = field(default_factory=set)
-
-    @property
-    def password(self) -> Path:
-        return self.certificates.ca.parent / "password"
-
-    def kafka(self, user: str, listener: str = "good", **changes: object) -> dict[str, Any]:
-        if user not in self.users:
-            self.broker.add_user(user)
-            self.users.add(user)
-        trusted = {} if listener == "sasl" else {"kafka_ca_file": self.certificates.ca}
-        return {
-            "kafka_bootstrap": f"{HOST}:{self.broker.ports[listener]}",
-            "kafka_security_protocol": "SASL_PLAINTEXT" if listener == "sasl" else "SASL_SSL",
-            "kafka_sasl_mechanism": "SCRAM-SHA-512",
-            "kafka_username": user,
-            "kafka_password_file": self.password,
-            **trusted,
-            **changes,
-        }
-
-    def redis_of(self, user: str, **changes: object) -> dict[str, Any]:
-        return {
-            "redis_url": self.redis.url(user),
-            "redis_password_file": self.password,
-            "redis_ca_file": self.certificates.ca,
-            **changes,
-        }
-
-
 def settings_of(**options: object) -> Settings:
     return Settings.model_validate(options)
-
-
-@pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
-    directory = tmp_path_factory.mktemp("secured")
-    certificates = make_certificates(directory / "certificates")
-    for name, text in (("password", PASSWORD), ("wrong", "s3cret-but-wrong")):
-        (certificates.ca.parent / name).write_text(f"{text}\n")
-    server = SecuredRedis(directory / "redis", certificates)
-    broker = SecuredBroker(directory / "kafka", certificates)
-    quiet_kafka_log()
-    try:
-        broker.start(dies_with_parent=True)
-        yield Secured(broker, server, certificates)
-    finally:
-        broker.stop()
-        server.stop()
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import click
 import pytest
 import yaml
 
-from consumer.broker.topics import DEFAULT_PARTITIONS
 from consumer.health import Readiness, serve_health
 from contracts.link_settings import ENVIRONMENT_PREFIX
 from contracts.settings import Settings
+from contracts.topic_layouts import DEFAULT_PARTITIONS
 from feed.serve.app import make_api
 from feed.serve.server import GRACE_SECONDS, JOIN_SECONDS
 from feed.serve.settings import ServeSettings
