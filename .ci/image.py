@@ -90,7 +90,8 @@ def check_told(config: dict[str, Any]) -> None:
     Raises:
         CheckFailedError: It lacks a label, or is root's.
     """
-    missing = [label for label in TOLD_LABELS if not config["Labels"].get(LABEL + label)]
+    labels = config["Labels"] or {}
+    missing = [label for label in TOLD_LABELS if not labels.get(LABEL + label)]
     if missing:
         raise CheckFailedError(f"it lacks the labels {', '.join(missing)}")
     # Kubernetes sees that it is not root by the number alone.

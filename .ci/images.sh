@@ -112,6 +112,7 @@ make_app
 docker images
 
 cat >&3 <<END
+export GENRECAST_CI_BASE_IMAGE=$base
 export GENRECAST_TEST_KAFKA_IMAGE=$kafka
 export GENRECAST_TEST_REDIS_IMAGE=$redis
 export GENRECAST_TEST_APP_IMAGE=$app

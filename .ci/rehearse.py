@@ -10,6 +10,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -60,7 +61,8 @@ def rehearse(folder: Path, options: Sequence[str]) -> str:
         run(sys.executable, script, "--image", REPOSITORY, *options, cwd=folder)
         run("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=folder / "dist")
     finally:
-        if "--no-image" not in options:
+        # Where it did not come as far as an image, there is none.
+        with suppress(StepFailedError, FileNotFoundError):
             run("docker", "image", "rm", "--force", f"{REPOSITORY}:{version}")
     made = sorted((folder / "dist").iterdir())
     lines = [f"{path.stat().st_size:>11,} bytes  {path.name}" for path in made]

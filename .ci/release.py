@@ -62,7 +62,10 @@ def build(root: Path, out: Path, version: str) -> list[Path]:
     # The commit's time, not today's: whoever builds it again gets the same bytes.
     epoch = run("git", "log", "-1", "--format=%ct", cwd=root).strip()
     environment = inherited(SOURCE_DATE_EPOCH=epoch)
-    run(uv, "build", "--quiet", "--out-dir", out, cwd=root, environment=environment)
+    run(
+        uv, "build", "--quiet", "--no-create-gitignore", "--out-dir", out,
+        cwd=root, environment=environment,
+    )  # fmt: skip
     sbom = out / f"genrecast-{version}.cdx.json"
     run(
         uv, "export", "--quiet", "--locked", "--no-dev", "--all-extras",
@@ -72,10 +75,22 @@ def build(root: Path, out: Path, version: str) -> list[Path]:
     return [*sorted(out.glob("*.whl")), *sorted(out.glob("*.tar.gz")), sbom]
 
 
-def build_image(root: Path, out: Path, name: str, options: Sequence[str]) -> Path:
-    """Build and check the image; write its name, id and size beside the rest."""
+def check_engine() -> None:
+    """Look for a Docker engine, before minutes go into the rest.
+
+    Raises:
+        ReleaseRefusedError: None answers.
+    """
     if shutil.which("docker") is None:
         raise ReleaseRefusedError("there is no docker to build the image with: see --no-image")
+    try:
+        run("docker", "version")
+    except StepFailedError as error:
+        raise ReleaseRefusedError(f"no Docker engine answers: see --no-image\n{error}") from None
+
+
+def build_image(root: Path, out: Path, name: str, options: Sequence[str]) -> Path:
+    """Build and check the image; write its name, id and size beside the rest."""
     version = name.rpartition(":")[2]
     image.build(root, name, version, options)
     image.check(name, version)
@@ -105,6 +120,8 @@ def release(root: Path, out: Path, repository: str | None, options: Sequence[str
         CheckFailedError: What was made does not work.
     """
     version = version_of(root)
+    if repository is not None:
+        check_engine()
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     made = build(root, out, version)

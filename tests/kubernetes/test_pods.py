@@ -169,6 +169,17 @@ def test_sigterm_ends_a_pod_that_still_starts(deployed: Pods) -> None:
     assert docker("inspect", "--format={{.State.ExitCode}}", made).strip() == "143"
 
 
+@pytest.mark.parametrize("command", ["consume", "retrain"])
+def test_without_room_for_temporary_files_a_container_says_what_it_lacks(command: str) -> None:
+    require_engine()
+    done = subprocess.run(
+        ["docker", "run", "--rm", "--network=none", "--read-only", app_image(), command],
+        capture_output=True, text=True, timeout=PATIENCE_SECONDS,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "mount a tmpfs at /tmp" in done.stderr
+
+
 SIGTERM_CAUGHT = 1 << (signal.SIGTERM - 1)
 
 
