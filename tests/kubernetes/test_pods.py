@@ -128,16 +128,21 @@ def is_ready(d: Pods, name: str) -> bool:
     return all(answer(d, name, path) is not None for path in ("/healthz", "/readyz"))
 
 
+def knows_genres(d: Pods) -> bool:
+    overview: dict[str, Any] = json.loads(answer(d, "genrecast-feed", "/v1/overview") or b"{}")
+    return bool(overview.get("genres"))
+
+
 def test_pods_count_forecast_retrain_and_serve_with_no_more_than_the_manifests_give(
     deployed: Pods,
 ) -> None:
     d = deployed
     d.make_topics()
+    consumer, feed = d.start("consume"), d.start("serve")
     d.run(
         "simulate", "--events", 20_000, "--rate", 20_000, "--speed", 6_000, "--seed", 3,
         "--start", "2026-03-02T18:00",
     )  # fmt: skip
-    consumer = d.start("consume")
     d.publish_all(consumer)
     wait_until(d, lambda: is_ready(d, "genrecast-consumer"))
     assert {forecast.kind for forecast in d.forecasts()} == {"lstm"}, "TensorFlow runs there"
@@ -145,10 +150,8 @@ def test_pods_count_forecast_retrain_and_serve_with_no_more_than_the_manifests_g
     d.run("retrain")
     wait_until(d, lambda: "runs in shadow" in d.log_text())
 
-    feed = d.start("serve")
     wait_until(d, lambda: is_ready(d, "genrecast-feed"))
-    overview: dict[str, Any] = json.loads(answer(d, "genrecast-feed", "/v1/overview") or b"{}")
-    assert overview["genres"]
+    wait_until(d, lambda: knows_genres(d))
 
     for pod in (feed, consumer):
         pod.terminate()
