@@ -13,7 +13,9 @@ ARG EXTRAS=
 WORKDIR /src
 # Dependencies first: they change less often than the code, and are most of the image.
 COPY pyproject.toml uv.lock README.md LICENSE ./
-RUN /opt/uv/bin/uv sync --locked --no-dev ${EXTRAS} --no-install-project
+# TensorFlow's C++ headers, a seventh of the image, are for who compiles against it.
+RUN /opt/uv/bin/uv sync --locked --no-dev ${EXTRAS} --no-install-project \
+ && rm -r /opt/genrecast/lib/python3.*/site-packages/tensorflow/include
 COPY consumer consumer
 COPY contracts contracts
 COPY feed feed
@@ -25,9 +27,15 @@ COPY state state
 RUN /opt/uv/bin/uv sync --locked --no-dev ${EXTRAS} --no-editable
 
 FROM ${BASE_IMAGE}
-RUN useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin genrecast
+LABEL org.opencontainers.image.title="genrecast" \
+      org.opencontainers.image.description="Live demand forecasting from click streams" \
+      org.opencontainers.image.licenses="Apache-2.0"
+RUN groupadd --gid 10001 genrecast \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin genrecast
 COPY --from=build /opt/genrecast /opt/genrecast
+# HOME: a user id that the image does not know has none.
 ENV PATH=/opt/genrecast/bin:$PATH \
+    HOME=/tmp \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     MPLCONFIGDIR=/tmp

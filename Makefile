@@ -19,7 +19,7 @@ export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench accuracy soak fuzz docs docs-serve release install clean
+.PHONY: help demo test check format bench accuracy soak fuzz docs docs-serve release rehearse install clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ fuzz: $(ENVIRONMENT) ## Hostile bytes into all that reads from outside (SECONDS=
 
 release: $(ENVIRONMENT) ## Wheel, SBOM, image and checksums out of a tagged commit (ARGS=--no-image)
 	@exec $(BIN)/python .ci/release.py $(ARGS)
+
+rehearse: $(ENVIRONMENT) ## The same of this commit, on a throw-away clone that is tagged; nothing is kept
+	@exec $(BIN)/python .ci/rehearse.py $(ARGS)
 
 install: $(ENVIRONMENT) ## Only the environment, .venv
 

@@ -97,10 +97,14 @@ END
   docker build -q --network=host -t "$redis" "$scratch/redis"
 }
 
-# The project's own Dockerfile, on the local base.
+# The project's own Dockerfile, on the local base. The image of the run before goes: gigabytes each.
 make_app() {
+  local before
+  before=$(docker image inspect --format '{{.Id}}' "$app" 2>/dev/null) || before=
   docker build --network=host --build-arg BASE_IMAGE="$base" -t "$app" . >"$scratch/app.log" 2>&1 ||
     { tail -n 40 "$scratch/app.log"; return 1; }
+  [ -z "$before" ] || [ "$before" = "$(docker image inspect --format '{{.Id}}' "$app")" ] ||
+    docker image rm "$before" >/dev/null || true
 }
 
 packages
@@ -112,6 +116,7 @@ make_app
 docker images
 
 cat >&3 <<END
+export GENRECAST_CI_BASE_IMAGE=$base
 export GENRECAST_TEST_KAFKA_IMAGE=$kafka
 export GENRECAST_TEST_REDIS_IMAGE=$redis
 export GENRECAST_TEST_APP_IMAGE=$app

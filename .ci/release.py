@@ -1,8 +1,9 @@
 """Make a release out of a tag: wheel, sdist, SBOM, image, checksums.
 
     git tag v0.1.0
-    .venv/bin/python .ci/release.py            into dist/
-    .venv/bin/python .ci/release.py --no-image without the image
+    .venv/bin/python .ci/release.py              into dist/
+    .venv/bin/python .ci/release.py --no-image   without the image
+    .venv/bin/python .ci/release.py --image registry.example.org/genrecast
 
 Refuses a tree with changes, a commit without its version's tag, and a version that the changelog
 does not have. Uploads nothing. docs/releasing.md says what comes before and after.
@@ -18,7 +19,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import image
 from running import ROOT, StepFailedError, find_uv, inherited, run
+from usage import CheckFailedError
 
 EXIT_REFUSED: Final = 2
 """Exit status when what is there is no release."""
@@ -59,7 +62,10 @@ def build(root: Path, out: Path, version: str) -> list[Path]:
     # The commit's time, not today's: whoever builds it again gets the same bytes.
     epoch = run("git", "log", "-1", "--format=%ct", cwd=root).strip()
     environment = inherited(SOURCE_DATE_EPOCH=epoch)
-    run(uv, "build", "--quiet", "--out-dir", out, cwd=root, environment=environment)
+    run(
+        uv, "build", "--quiet", "--no-create-gitignore", "--out-dir", out,
+        cwd=root, environment=environment,
+    )  # fmt: skip
     sbom = out / f"genrecast-{version}.cdx.json"
     run(
         uv, "export", "--quiet", "--locked", "--no-dev", "--all-extras",
@@ -69,26 +75,29 @@ def build(root: Path, out: Path, version: str) -> list[Path]:
     return [*sorted(out.glob("*.whl")), *sorted(out.glob("*.tar.gz")), sbom]
 
 
-def build_image(root: Path, out: Path, version: str) -> Path:
-    """Build the image and write its id beside the rest."""
+def check_engine() -> None:
+    """Look for a Docker engine, before minutes go into the rest.
+
+    Raises:
+        ReleaseRefusedError: None answers.
+    """
     if shutil.which("docker") is None:
         raise ReleaseRefusedError("there is no docker to build the image with: see --no-image")
-    revision = run("git", "rev-parse", "HEAD", cwd=root).strip()
-    name = f"genrecast:{version}"
-    run(
-        "docker", "build", "--pull", "--tag", name,
-        "--label", f"org.opencontainers.image.version={version}",
-        "--label", f"org.opencontainers.image.revision={revision}",
-        "--label", "org.opencontainers.image.licenses=Apache-2.0",
-        ".", cwd=root,
-    )  # fmt: skip
-    told = run("docker", "run", "--rm", "--network", "none", name, "--version", cwd=root).strip()
-    if told != f"genrecast, version {version}":
-        raise ReleaseRefusedError(f"the image says {told!r}")
-    image = out / f"genrecast-{version}.image.txt"
-    identity = run("docker", "image", "inspect", "--format", "{{.Id}}", name, cwd=root)
-    image.write_text(f"{name} {identity.strip()}\n", encoding="utf-8")
-    return image
+    try:
+        run("docker", "version")
+    except StepFailedError as error:
+        raise ReleaseRefusedError(f"no Docker engine answers: see --no-image\n{error}") from None
+
+
+def build_image(root: Path, out: Path, name: str, options: Sequence[str]) -> Path:
+    """Build and check the image; write its name, id and size beside the rest."""
+    version = name.rpartition(":")[2]
+    image.build(root, name, version, options)
+    image.check(name, version)
+    found = image.described(name)
+    told = out / f"genrecast-{version}.image.txt"
+    told.write_text(f"{name} {found['Id']} {found['Size']} bytes\n", encoding="utf-8")
+    return told
 
 
 def write_checksums(out: Path, made: Sequence[Path]) -> None:
@@ -97,19 +106,28 @@ def write_checksums(out: Path, made: Sequence[Path]) -> None:
     (out / "SHA256SUMS").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def release(root: Path, out: Path, *, with_image: bool) -> None:
+def release(root: Path, out: Path, repository: str | None, options: Sequence[str]) -> None:
     """Make everything.
+
+    Args:
+        root: The checkout.
+        out: Where it goes; what is there is removed.
+        repository: Name of the image without its version; None for no image.
+        options: More of them for `docker build`.
 
     Raises:
         ReleaseRefusedError: What is there is no release.
+        CheckFailedError: What was made does not work.
     """
     version = version_of(root)
+    if repository is not None:
+        check_engine()
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     made = build(root, out, version)
     run(sys.executable, root / ".ci/wheel.py", made[0])
-    if with_image:
-        made.append(build_image(root, out, version))
+    if repository is not None:
+        made.append(build_image(root, out, f"{repository}:{version}", options))
     write_checksums(out, made)
     for path in (*made, out / "SHA256SUMS"):
         sys.stdout.write(f"{path}\n")
@@ -119,10 +137,16 @@ def main(arguments: Sequence[str]) -> int:
     """Make a release of the checkout that this file is in."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--no-image", action="store_true", help="build no image")
+    parser.add_argument("--image", default="genrecast", metavar="NAME", help="without its version")
+    parser.add_argument(
+        "--build-option", action="append", default=[], metavar="OPTION",
+        help="passed on to docker build; repeatable, as --build-option=--network=host",
+    )  # fmt: skip
     asked = parser.parse_args(arguments)
+    repository = None if asked.no_image else asked.image
     try:
-        release(ROOT, ROOT / "dist", with_image=not asked.no_image)
-    except (ReleaseRefusedError, StepFailedError) as error:
+        release(ROOT, ROOT / "dist", repository, asked.build_option)
+    except (CheckFailedError, ReleaseRefusedError, StepFailedError) as error:
         sys.stderr.write(f"no release: {error}\n")
         return EXIT_REFUSED
     return 0

@@ -18,13 +18,19 @@ class StepFailedError(Exception):
     """A command failed; the message is what it said."""
 
 
-def run(*command: object, cwd: Path = ROOT, environment: dict[str, str] | None = None) -> str:
+def run(
+    *command: object,
+    cwd: Path = ROOT,
+    environment: dict[str, str] | None = None,
+    with_errors: bool = False,
+) -> str:
     """Run a command; return what it prints.
 
     Args:
         command: Its words.
         cwd: Where it runs.
         environment: All of its environment; this process's own when None.
+        with_errors: Return what it prints to stderr as well.
 
     Raises:
         StepFailedError: It fails.
@@ -37,7 +43,7 @@ def run(*command: object, cwd: Path = ROOT, environment: dict[str, str] | None =
     if done.returncode:
         told = (done.stdout + done.stderr)[-TOLD_CHARACTERS:]
         raise StepFailedError(f"{' '.join(words)}: exit {done.returncode}\n{told}")
-    return done.stdout
+    return done.stdout + done.stderr if with_errors else done.stdout
 
 
 def find_uv() -> Path:

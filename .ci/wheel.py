@@ -7,33 +7,13 @@ The environment is new, holds what uv.lock names and no checkout is in reach: wh
 such as the shipped weights, is missed here.
 """
 
-import json
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from running import ROOT, StepFailedError, find_uv, inherited, run
-
-HOUR_MS: Final = 3_600_000
-
-START_MS: Final = 1_767_571_200_000
-"""Where the clicks begin: Monday, 2026-01-05 00:00 UTC."""
-
-LOAD_COMMANDS: Final = """
-import click
-from genrecast.cli import COMMANDS, cli
-assert len(COMMANDS) > 10
-for name in COMMANDS:
-    cli.get_command(click.Context(cli), name)
-"""
-"""Imports whatever any command is made of."""
-
-
-class CheckFailedError(Exception):
-    """The wheel is not fit to be given out; the message says why."""
+from usage import CheckFailedError, use
 
 
 def build(folder: Path) -> Path:
@@ -58,17 +38,7 @@ def install(wheel: Path, folder: Path) -> Path:
     return environment / "bin"
 
 
-def make_clicks() -> Iterator[dict[str, object]]:
-    """Yield three days of clicks, more of them in the evening."""
-    for hour in range(72):
-        for number in range(1 + hour % 24 // 6):
-            yield {
-                "event_id": f"{hour}-{number}", "event_time": START_MS + hour * HOUR_MS + number,
-                "user_id": "u1", "show_id": "s1", "genres": ["crime"],
-            }  # fmt: skip
-
-
-def use(programs: Path, folder: Path, version: str) -> None:
+def check(programs: Path, folder: Path, version: str) -> None:
     """Use what was installed, where nothing else is.
 
     Raises:
@@ -76,23 +46,10 @@ def use(programs: Path, folder: Path, version: str) -> None:
     """
     environment = {"PATH": f"{programs}:/usr/bin:/bin", "HOME": str(folder), "LANG": "C.UTF-8"}
 
-    def genrecast(*words: object) -> str:
-        return run(programs / "genrecast", *words, cwd=folder, environment=environment)
+    def run_installed(program: str, *words: object) -> str:
+        return run(programs / program, *words, cwd=folder, environment=environment)
 
-    told = genrecast("--version").strip()
-    if told != f"genrecast, version {version}":
-        raise CheckFailedError(f"it says {told!r}, not that it is {version}")
-    genrecast("--help")
-    run(programs / "python", "-c", LOAD_COMMANDS, cwd=folder, environment=environment)
-    genrecast("schema", "--out", folder / "contracts")
-    clicks = folder / "clicks.jsonl"
-    clicks.write_text("\n".join(map(json.dumps, make_clicks())), encoding="utf-8")
-    genrecast(
-        "backtest", "--data", clicks, "--bucket", "1h", "--as-shipped", "--origins", 1,
-        "--window-buckets", 48, "--out", folder / "scores.json",
-    )  # fmt: skip
-    if '"lstm' not in (folder / "scores.json").read_text(encoding="utf-8"):
-        raise CheckFailedError("no LSTM came out of the wheel")
+    use(run_installed, folder, version)
 
 
 def main(arguments: list[str]) -> int:
@@ -105,7 +62,7 @@ def main(arguments: list[str]) -> int:
             programs = install(wheel, folder)
             elsewhere = folder / "elsewhere"
             elsewhere.mkdir()
-            use(programs, elsewhere, project["version"])
+            check(programs, elsewhere, project["version"])
         except (CheckFailedError, StepFailedError) as error:
             sys.stderr.write(f"{error}\n")
             return 1

@@ -41,12 +41,14 @@ def consume(settings: Settings, *, create_topics: bool, until_idle: float | None
       GENRECAST_KAFKA_BOOTSTRAP=kafka:9092 genrecast consume --health-port 8080
     """  # noqa: D301 (click reads the control character)
     from consumer.alerts.rules import Rules
+    from consumer.scratch import check_scratch
     from consumer.service import FATAL, Service
     from consumer.tracing import open_traces
     from model.artifact import ModelRefusedError
     from model.registry import check_chosen_model
 
     set_up_logging(settings)
+    check_scratch()
     try:
         check_chosen_model(settings)
     except ModelRefusedError as error:

@@ -68,9 +68,11 @@ def retrain(
       genrecast retrain --once --from topic --epochs 20
     """  # noqa: D301 (click reads the control character)
     from consumer.retrain import Retrainer, TrainingFailedError
+    from consumer.scratch import check_scratch
     from state.redis_models import RedisModels
 
     set_up_logging(settings)
+    check_scratch()
     load = (ctx.obj or {}).get(source)
     if load is None:
         raise click.UsageError("retrain works as `genrecast retrain` only")

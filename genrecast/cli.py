@@ -1,6 +1,8 @@
 """`genrecast`, the command: each folder brings its own commands, loaded when they are called."""
 
 import importlib
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -88,4 +90,15 @@ def cli(ctx: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command with `arguments` (the process's own when None) and exit."""
+    _let_sigterm_end_a_container()
     cli.main(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="genrecast")
+
+
+def _let_sigterm_end_a_container() -> None:
+    """Have SIGTERM do to a container's first process what it does to any other: end it at once.
+
+    The kernel drops a signal that process 1 has no handler for: `docker stop` would wait, and then
+    kill. Commands that end in order set their own handler, once they are loaded.
+    """
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda number, _frame: os._exit(128 + number))

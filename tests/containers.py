@@ -1,9 +1,11 @@
 """Real Kafka and Redis in containers: whether an engine answers, and how they are started."""
 
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 KAFKA_IMAGE: Final = os.environ.get("GENRECAST_TEST_KAFKA_IMAGE", "apache/kafka:4.1.0")
 REDIS_IMAGE: Final = os.environ.get("GENRECAST_TEST_REDIS_IMAGE", "redis:8.2-bookworm")
+OWN_IMAGE: Final = "genrecast:test"
 START_SECONDS: Final = 90.0
 
 
@@ -43,6 +46,18 @@ def require_engine() -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def app_image() -> str:
+    """Return genrecast's image: the one that is named, else one built of this checkout."""
+    named = os.environ.get("GENRECAST_TEST_APP_IMAGE")
+    if named:
+        return named
+    subprocess.run(
+        ["docker", "build", "--quiet", "--tag", OWN_IMAGE, "."],
+        cwd=Path(__file__).parents[1], check=True, capture_output=True,
+    )  # fmt: skip
+    return OWN_IMAGE
 
 
 def kafka_container(port: int) -> "DockerContainer":

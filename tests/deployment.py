@@ -140,12 +140,16 @@ class Deployment:
     def finish(self, consumer: "subprocess.Popen[bytes] | None" = None) -> None:
         """Have a consumer (a new one if none is given) read to the end, close and publish all."""
         consumer = consumer or self.start("consume")
+        self.publish_all(consumer)
+        consumer.terminate()
+        assert consumer.wait(PATIENCE_SECONDS) == 0, self.log_text()
+
+    def publish_all(self, consumer: "subprocess.Popen[bytes]") -> None:
+        """Wait until a consumer has read to the end, close what is open, wait for its forecasts."""
         ends = self._click_ends()
         self._wait_until(consumer, lambda store: _is_read(store, ends))
         self.run("close")
         self._wait_until(consumer, _is_published)
-        consumer.terminate()
-        assert consumer.wait(PATIENCE_SECONDS) == 0, self.log_text()
 
     def wait_for_buckets(self, consumer: "subprocess.Popen[bytes]", count: int) -> None:
         """Wait until so many buckets are published."""

@@ -119,12 +119,21 @@ def test_compose_brings_up_a_working_deployment(compose: Compose) -> None:
         if int(genres):
             break
     assert has_page == "True"
+    while not is_healthy(compose, "feed"):
+        assert time.monotonic() < deadline, compose("logs", "--tail", "50", "feed")
+        time.sleep(0.5)
 
     compose("stop", "simulator", "feed", "consumer")
     for service in ("simulator", "feed", "consumer"):
         state = compose.inspect(service)["State"]
         assert isinstance(state, dict)
         assert state["ExitCode"] == 0, compose("logs", "--tail", "30", service)
+
+
+def is_healthy(compose: Compose, service: str) -> bool:
+    state = compose.inspect(service)["State"]
+    assert isinstance(state, dict)
+    return bool(state["Health"]["Status"] == "healthy")
 
 
 def test_every_service_is_bounded_and_checked() -> None:

@@ -1,6 +1,7 @@
-"""The scripts under .ci, which are no package, as modules."""
+"""The scripts under .ci, which are no package, as modules; git for what they look at."""
 
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -21,3 +22,9 @@ def load(name: str) -> ModuleType:
     finally:
         sys.path.pop(0)
     return module
+
+
+def git(root: Path, *words: str) -> None:
+    """Run git as somebody."""
+    who = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *who, *words], cwd=root, check=True, capture_output=True)

@@ -1,31 +1,13 @@
 """A release is one commit, clean, tagged with its version, and in the changelog."""
 
 import hashlib
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.unit.ci.scripts import load
+from tests.unit.ci.scripts import git, load
 
 release = load("release")
-
-PROJECT = '[project]\nname = "genrecast"\nversion = "1.2.3"\n'
-
-
-def git(root: Path, *words: str) -> None:
-    who = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    subprocess.run(["git", *who, *words], cwd=root, check=True, capture_output=True)
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    (tmp_path / "pyproject.toml").write_text(PROJECT)
-    (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## [1.2.3] - 2026-11-26\n")
-    git(tmp_path, "init", "--quiet")
-    git(tmp_path, "add", "-A")
-    git(tmp_path, "commit", "--quiet", "-m", "one")
-    return tmp_path
 
 
 def test_a_clean_commit_with_its_tag_is_a_release(checkout: Path) -> None:
