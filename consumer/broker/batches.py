@@ -204,6 +204,7 @@ class BatchRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
         begin = self._standing()
         content = content_of(header, self._bytes_of(header))
         self._large = Begun(LargeBatch(content, header), begin, header.end_offset)
+        self._ready_until = header.base_offset
         self._go_past(header)
 
     def _has_data(self, header: Header) -> bool:

@@ -180,14 +180,17 @@ def columns_of(taken: Iterable[Any]) -> Iterator[Columns]:
 limits = st.lists(st.integers(1, 9) | st.just(10_000), min_size=1, max_size=4)
 
 
-@pytest.fixture(params=["whole", "one by one"], autouse=True)
-def batches(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches read at once, or as ones too large for that."""
-    if request.param == "one by one":
-        monkeypatch.setattr(batch_format, "MOST_WHOLE_BYTES", 0)
-        monkeypatch.setattr(batch_format, "MOST_WHOLE_RECORDS", 0)
-        monkeypatch.setattr(large_batches, "MOST_HELD_BYTES", 100)
-        monkeypatch.setattr(large_batches, "READ_BYTES", 1)
+@pytest.fixture(scope="module", params=["whole", "one by one"], autouse=True)
+def one_by_one(request: pytest.FixtureRequest) -> Iterator[bool]:
+    """Whether batches are read as ones too large to be read at once."""
+    is_so = request.param == "one by one"
+    with pytest.MonkeyPatch.context() as patch:
+        if is_so:
+            patch.setattr(batch_format, "MOST_WHOLE_BYTES", 0)
+            patch.setattr(batch_format, "MOST_WHOLE_RECORDS", 0)
+            patch.setattr(large_batches, "MOST_HELD_BYTES", 100)
+            patch.setattr(large_batches, "READ_BYTES", 1)
+        yield is_so
 
 
 @given(fetches(), st.data())
@@ -201,7 +204,7 @@ def test_columns_are_the_clients_records(fetch: Fetch, data: st.DataObject) -> N
 
 @given(fetches(), st.data())
 def test_broken_bytes_are_read_or_refused_as_the_client_does(
-    fetch: Fetch, data: st.DataObject
+    one_by_one: bool, fetch: Fetch, data: st.DataObject
 ) -> None:
     assume(fetch.raw)
     broken = bytearray(fetch.raw)
@@ -210,6 +213,9 @@ def test_broken_bytes_are_read_or_refused_as_the_client_does(
     fetch = Fetch(bytes(broken), fetch.aborted, fetch.offsets)
     theirs = read(Fetcher.PartitionRecords, fetch, fetch.offsets[0], [10_000])
     ours = read(BatchRecords, fetch, fetch.offsets[0], data.draw(limits))
+    if one_by_one and theirs[2]:  # headers are gone past there, broken ones too
+        assert ours[0][: len(theirs[0])] == theirs[0]
+        return
     assert (ours[0], ours[2]) == (theirs[0], theirs[2])
     assert theirs[2] or ours[1] == theirs[1]
 
