@@ -1,11 +1,16 @@
 """Batches that unpack to far more than they are, never whole in memory."""
 
+import time
 from collections.abc import Iterable, Iterator
 from itertools import repeat
+from unittest.mock import patch
 
 import zstandard
+from kafka import KafkaProducer, TopicPartition
 
-from contracts.kafka_batches import HEADER, varint
+from contracts.clock import wall_clock_ms
+from contracts.kafka_batches import HEADER, Body, varint
+from contracts.kafka_bulk import BulkBatch, hand_over, wake
 from contracts.kafka_unpacking import Codec
 
 MIB = 1024 * 1024
@@ -41,3 +46,19 @@ def batch_of(parts: Iterable[bytes], count: int) -> bytes:
     length = HEADER.size - 12 + len(content)
     header = HEADER.pack(100, length, 0, 2, 0, Codec.ZSTD, count - 1, 5_000, 0, -1, -1, -1, count)
     return header + content
+
+
+def send_packed(kafka: str, topic: str, parts: Iterable[bytes], count: int) -> None:
+    """Write one batch to partition 0 that no producer could hold unpacked."""
+    producer = KafkaProducer(bootstrap_servers=kafka, acks="all")
+    try:
+        where = TopicPartition(topic, 0)
+        producer.partitions_for(topic)
+        batch = BulkBatch(where, Body(0, count, b""), wall_clock_ms(), is_compressed=False)
+        batch.records._content, batch.records._codec = pack(parts), Codec.ZSTD
+        with patch("contracts.kafka_bulk.BulkBatch", return_value=batch):
+            hand_over(producer, where, Body(0, count, b""), 0)
+        wake(producer)
+        batch.wait(time.monotonic() + 60)
+    finally:
+        producer.close(timeout=10)

@@ -121,6 +121,7 @@ class ClickSource(ConsumerRebalanceListener):  # type: ignore[misc]
             with translated("reading clicks", "Read", self._topic):
                 return self._by_partition(self._consumer.poll(timeout_ms=timeout_ms))
         except Exception as error:
+            self._drop_what_broke()
             cause = error.__cause__
             if isinstance(cause, OffsetOutOfRangeError):
                 raise OffsetGapError(
@@ -137,6 +138,16 @@ class ClickSource(ConsumerRebalanceListener):  # type: ignore[misc]
         fetcher = self._consumer._fetcher
         if not fetcher._next_partition_records:
             fetcher._next_partition_records = None
+
+    def _drop_what_broke(self) -> None:
+        """Have the client fetch anew what it has in hand, from its position.
+
+        Records that it could not read are empty afterwards, not over, and it would go on asking
+        them within one poll for ever (3.0.12).
+        """
+        in_hand = self._consumer._fetcher._next_partition_records
+        if in_hand:
+            in_hand.drain()
 
     def _go_on_joining(self) -> None:
         """Keep the client at a join that it began, or that a revocation makes necessary.

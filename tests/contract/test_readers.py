@@ -2,6 +2,7 @@
 
 import logging
 import struct
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -10,9 +11,11 @@ from kafka import KafkaProducer
 
 from consumer.broker import batch_format
 from consumer.broker.source import ClickSource
+from consumer.errors import BrokerUnavailableError
 from consumer.records import Columns
 from stack.runner import Endpoints
 from tests.clicks_topic import MAX_POLL_RECORDS, PATIENCE_SECONDS, Topic, clicks_topic
+from tests.packing import giant, send_packed
 
 pytestmark = pytest.mark.services
 
@@ -210,6 +213,26 @@ def test_a_partition_that_moves_to_another_member_is_read_on_there(
         )
     finally:
         second.close()
+
+
+@pytest.mark.parametrize("reader", ["public"])
+def test_a_batch_that_holds_too_much_is_refused_poll_by_poll_and_others_are_read(
+    topic: Topic,
+) -> None:
+    send_packed(topic.settings.kafka_bootstrap, topic.settings.topic_clicks, giant(0), 1)
+    topic.write(1, *numbers(3))
+    topic.place({0: 0, 1: 0})
+    told: list[str] = []
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (len(told) < 3 or len(topic.read[1]) < 3) and time.monotonic() < deadline:
+        try:
+            topic.poll()
+        except BrokerUnavailableError as error:
+            told.append(str(error))
+    assert len(told) >= 3
+    assert all("holds more than 64 MiB" in text for text in told)
+    assert topic.read == {0: [], 1: numbers(3)}
+    assert topic.source.position(0) == 0
 
 
 def test_another_client_is_read_record_by_record_and_that_is_said(

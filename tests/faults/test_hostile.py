@@ -5,24 +5,19 @@ import shutil
 import signal
 import time
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 import pytest
-from kafka import KafkaProducer, TopicPartition
+from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from consumer.broker.topic_log import TopicLog
 from consumer.verify import verify
-from contracts.clock import wall_clock_ms
 from contracts.forecasts import GenreForecast
-from contracts.kafka_batches import Body
-from contracts.kafka_bulk import BulkBatch, hand_over, wake
-from contracts.kafka_unpacking import Codec
 from contracts.measures import OTHER_GENRE
 from model.artifact import WEIGHTS_NAME
 from model.registry import SHIPPED_DIRECTORY
@@ -31,7 +26,7 @@ from state.store import SavedState
 from tests.faults.lab import CALM_SECONDS
 from tests.faults.oracle import Outcome, assert_exact
 from tests.faults.trial import TRAFFIC, Trial
-from tests.packing import GIANT, giant, pack
+from tests.packing import GIANT, giant, send_packed
 from tests.packing import record as record_bytes
 from tests.unit.consumer.test_decode import GOOD, HOSTILE, record
 from tests.unit.model.test_artifact import cut_weights, put_arrays
@@ -140,22 +135,6 @@ def test_a_record_that_unpacks_to_more_than_any_topic_takes_is_a_dead_letter(
     assert counted(outcome) == {"crime": 2}
 
 
-def send_packed(trial: Trial, parts: Iterator[bytes], count: int) -> None:
-    """Write one batch that no producer could hold unpacked."""
-    producer = KafkaProducer(bootstrap_servers=trial.settings.kafka_bootstrap, acks="all")
-    try:
-        where = TopicPartition(trial.settings.topic_clicks, 0)
-        producer.partitions_for(where.topic)
-        batch = BulkBatch(where, Body(0, count, b""), wall_clock_ms(), is_compressed=False)
-        batch.records._content, batch.records._codec = pack(parts), Codec.ZSTD
-        with patch("contracts.kafka_bulk.BulkBatch", return_value=batch):
-            hand_over(producer, where, Body(0, count, b""), 0)
-        wake(producer)
-        batch.wait(time.monotonic() + 60)
-    finally:
-        producer.close(timeout=10)
-
-
 def test_a_batch_that_unpacks_to_more_than_the_memory_is_counted_record_by_record(
     make_trial: MakeTrial,
 ) -> None:
@@ -167,7 +146,8 @@ def test_a_batch_that_unpacks_to_more_than_the_memory_is_counted_record_by_recor
         chain.from_iterable(record_bytes(record(), 2 + n) for n in range(sound)),
         giant(2 + sound),
     )
-    send_packed(trial, parts, sound + 3)
+    settings = trial.settings
+    send_packed(settings.kafka_bootstrap, settings.topic_clicks, parts, sound + 3)
     member = trial.consume()
     trial.settle()
     assert member.peak_rss_bytes < 400_000_000
