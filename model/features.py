@@ -34,6 +34,9 @@ _COMPARED_BUCKETS: Final = (4, 16)
 _STRETCH_NUMBERS: Final = 100_000
 """Means computed at once, about."""
 
+_LAGS_COUNTED: Final = np.array([(days <= 7, days % 7 == 0) for days in LAG_DAYS], np.float32)
+"""Which lags `days_known` and `weeks_known` are shares of, `(L, 2)`."""
+
 _LEVEL_FEATURES: Final = (
     "surprise",
     "clicks_to_day_level",
@@ -101,7 +104,6 @@ def build_step_features(past: Past, first: int, stop: int, observed: Observed) -
     horizon, genre_count = reference.shape[2], reference.shape[1]
     lags = lagged(past, first, stop, horizon)
     base = reference[..., None]
-    days_known = lags.known[..., :7].mean(axis=3, keepdims=True)
     ahead = np.arange(1, horizon + 1)
     starts = past.starts_ms[first:stop, None] + ahead * past.bucket_ms
     starts = past.calendar.like_ms(starts)
@@ -111,8 +113,7 @@ def build_step_features(past: Past, first: int, stop: int, observed: Observed) -
         _log_ratio(base, scales[:, :, SLOW, None, None]),
         np.log1p(clicks_behind)[..., None] / 4.0,
         np.where(lags.known, _log_ratio(lags.mean, base), 0.0),
-        days_known,
-        lags.known[..., 6:].mean(axis=3, keepdims=True),
+        lags.known.astype(np.float32) @ _LAGS_COUNTED / _LAGS_COUNTED.sum(axis=0),
         np.where(usual >= 0, _log_ratio(usual, base), 0.0),
         usual[..., :1] >= 0,
         np.log(ahead)[:, None] / 2.0,
@@ -138,7 +139,7 @@ def _side_by_side(parts: Sequence[NDArray[Any]], shape: tuple[int, ...]) -> Floa
     for part in parts:
         whole[..., column : column + part.shape[-1]] = part
         column += part.shape[-1]
-    return np.clip(whole, -_LIMIT, _LIMIT, out=whole)
+    return whole.clip(-_LIMIT, _LIMIT, out=whole)
 
 
 def _log_ratio(top: Float32, bottom: Float32) -> Float32:

@@ -83,8 +83,9 @@ class Network:
         self._step_function = tf.function(
             self._step, input_signature=[features, memory, steps, per_step, per_step]
         )
-        # The signature is checked once, here: done at every call it costs as much as the step.
         self._step_once = self._step_function.get_concrete_function()
+        self._step_weights = self._step_once.captured_inputs
+        self._step_dtypes = self._step_once.output_dtypes
         self._warm_function = tf.function(
             self._warm,
             input_signature=[
@@ -138,8 +139,12 @@ class Network:
             Memory `(N, memory_width)`, mean `(N, H)`, quantiles `(N, H, Q)`.
         """
         inputs = (features, memory, step_features, reference, unit)
-        outputs = self._step_once(*map(tf.constant, inputs))
-        after, mean, quantiles = (output.numpy() for output in outputs)
+        # The traced function by the operation beneath it: called as a function, TensorFlow checks
+        # its signature and settings anew, which takes longer than 20 genres do.
+        outputs = tf.raw_ops.StatefulPartitionedCall(
+            args=[*inputs, *self._step_weights], Tout=self._step_dtypes, f=self._step_once
+        )
+        after, mean, quantiles = map(np.asarray, outputs)
         return after, mean, quantiles
 
     def warm(self, features: Float32, present: NDArray[np.bool_], memory: Float32) -> Float32:
@@ -172,8 +177,8 @@ class Network:
         known = tf.matmul(flat, head["head_step_kernel"])
         known = tf.reshape(known, tf.concat([lead, [HEAD_UNITS]], 0))
         # What the core says is the same for all steps: multiplied once.
-        said = tf.matmul(hidden, head["head_kernel"])[..., None, :]
-        inner = tf.nn.silu(said + known + head["head_bias"])
+        said = tf.matmul(hidden, head["head_kernel"]) + head["head_bias"]
+        inner = tf.nn.silu(said[..., None, :] + known)
         out = tf.matmul(tf.reshape(inner, [-1, HEAD_UNITS]), head["out_kernel"])
         out = out + tf.matmul(flat, head["out_step_kernel"]) + head["out_bias"]
         return tf.reshape(out, tf.concat([lead, [self.shape.output_count]], 0))

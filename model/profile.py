@@ -86,14 +86,16 @@ def step_profile(
 
 def day_means(profile: Float32) -> Float32:
     """Return the mean over the days known of every hour of the day, `(G, 24)`."""
-    return known_mean(profile[:, :SLOTS].reshape(-1, 7, 24))
+    # Day by day in memory: sums over seven neighbours of short rows take three times as long.
+    by_day = np.ascontiguousarray(profile[:, :SLOTS].reshape(-1, 7, 24).swapaxes(0, 1))
+    return known_mean(by_day, axis=0)
 
 
-def known_mean(values: Float32) -> Float32:
-    """Return the mean over axis 1 of what is known; `UNKNOWN` where nothing is."""
-    count = np.count_nonzero(values >= 0.0, axis=1)
+def known_mean(values: Float32, axis: int) -> Float32:
+    """Return the mean over an axis of what is known; `UNKNOWN` where nothing is."""
+    count = (values >= 0.0).sum(axis=axis, dtype=np.float32)
     # What is unknown is negative: it adds 0.
-    total = np.maximum(values, np.float32(0.0)).sum(axis=1)
+    total = np.maximum(values, np.float32(0.0)).sum(axis=axis)
     return np.where(count > 0, total / np.maximum(count, 1), UNKNOWN).astype(np.float32)
 
 

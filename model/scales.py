@@ -5,6 +5,7 @@ Both forecasters stand on it, so they share this part of the state.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -110,6 +111,7 @@ def observe(past: Past, first: int, stop: int, *, scales: Float32, horizon: int)
     present = np.arange(first, stop)[:, None] >= past.first_row[None, :]
     path = np.empty((stop - first, len(scales), LEVEL_COUNT), np.float32)
     before = np.empty(clicks.shape, np.float32)
+    reference = np.empty((*clicks.shape, horizon), np.float32)
     week = np.empty((*clicks.shape, horizon + 1), np.float32)
     day, level = np.empty_like(week), np.empty_like(before)
     days: Float32 | None = None
@@ -121,6 +123,10 @@ def observe(past: Past, first: int, stop: int, *, scales: Float32, horizon: int)
         stepped = _step(scales, clicks[row], normal, row, start_ms, past.bucket_ms)
         is_whole = bool(present[row].all())
         scales = stepped if is_whole else np.where(present[row][:, None], stepped, scales)
+        reference[row] = _reference(
+            scales, normal.mean[row, :, 1:], normal.support[row, :, 1:], past.bucket_ms
+        )
+        np.copyto(scales[:, EXPECTED], reference[row, :, 0], where=present[row])
         path[row] = scales[:, :LEVEL_COUNT]
         # Within an hour the profile's hours stay as they are.
         if days is None or (start_ms + past.bucket_ms) // HOUR_MS != start_ms // HOUR_MS:
@@ -131,8 +137,7 @@ def observe(past: Past, first: int, stop: int, *, scales: Float32, horizon: int)
             starts_ms=starts_ms,
             bucket_ms=past.bucket_ms,
         )
-        week[row], day[row], level[row] = usual.week, usual.day, known_mean(days)
-    reference = _reference(path, normal.mean[:, :, 1:], normal.support[:, :, 1:], past.bucket_ms)
+        week[row], day[row], level[row] = usual.week, usual.day, known_mean(days, axis=1)
     return Observed(path, scales, reference, before, present, clicks, normal, week, day, level)
 
 
@@ -149,22 +154,22 @@ def observed_after(past: Past, row: int, *, scales: Float32, horizon: int) -> Ob
     """
     normal = climatology(past, row, row + 1, horizon)
     clicks = past.clicks(row, row + 1).astype(np.float32)
-    path = scales[None, :, :LEVEL_COUNT]
+    reference = _reference(scales, normal.mean[0, :, 1:], normal.support[0, :, 1:], past.bucket_ms)
     days = day_means(scales[:, LEVEL_COUNT:])
     ahead_ms = past.bucket_ms * np.arange(horizon + 1, dtype=np.int64)
     starts_ms = past.calendar.like_ms(past.starts_ms[row] + ahead_ms)
     usual = expect(scales[:, LEVEL_COUNT:], days, starts_ms=starts_ms, bucket_ms=past.bucket_ms)
     return Observed(
-        scales=path,
+        scales=scales[None, :, :LEVEL_COUNT],
         last=scales,
-        reference=_reference(path, normal.mean[:, :, 1:], normal.support[:, :, 1:], past.bucket_ms),
+        reference=reference[None],
         expected_before=np.full(clicks.shape, np.nan, np.float32),
         present=past.first_row[None, :] <= row,
         clicks=clicks,
         normal=normal,
         week=usual.week[None],
         day=usual.day[None],
-        level=known_mean(days)[None],
+        level=known_mean(days, axis=1)[None],
     )
 
 
@@ -200,7 +205,10 @@ def _step(
     start_ms: int,
     bucket_ms: int,
 ) -> Float32:
-    """Return the scales `(G, SCALE_COUNT)` after one bucket of `clicks` `(G,)`."""
+    """Return the scales `(G, SCALE_COUNT)` after one bucket of `clicks` `(G,)`.
+
+    What is expected of the next one is not in them yet.
+    """
     seen = scales[:, SEEN]
     fast_rate = np.maximum(1.0 / (seen + 1.0), 1.0 / _fast_buckets(bucket_ms))
     slow_rate = np.maximum(1.0 / (seen + 1.0), 1.0 / _slow_buckets(bucket_ms))
@@ -216,12 +224,6 @@ def _step(
     after[:, FAST_NORMAL] = scales[:, FAST_NORMAL] + fast_rate * (usual - scales[:, FAST_NORMAL])
     after[:, SLOW] = scales[:, SLOW] + slow_rate * (counted - scales[:, SLOW])
     after[:, SPREAD] = _next_spread(scales, clicks, bucket_ms)
-    after[:, EXPECTED] = _reference(
-        after[None],
-        normal.mean[row : row + 1, :, 1:2],
-        normal.support[row : row + 1, :, 1:2],
-        bucket_ms,
-    )[0, :, 0]
     after[:, LEVEL_COUNT:] = step_profile(
         scales[:, LEVEL_COUNT:], counted, start_ms=start_ms, bucket_ms=bucket_ms, seen=seen
     )
@@ -246,13 +248,26 @@ def _shrunk(mean: Float32, support: Float32, slow: Float32) -> Float32:
 
 
 def _reference(scales: Float32, mean: Float32, support: Float32, bucket_ms: int) -> Float32:
-    """Return clicks expected per step, `(B, G, H)`, from scales `(B, G, SCALE_COUNT)`."""
+    """Return clicks expected per step, `(G, H)`, from scales `(G, SCALE_COUNT)`.
+
+    Args:
+        scales: After the origin.
+        mean: Of the climatology, `(G, H)`.
+        support: Of the climatology, `(G, H)`.
+        bucket_ms: Bucket length.
+    """
     memory = _fast_buckets(bucket_ms)
-    fast, usual = scales[:, :, FAST], scales[:, :, FAST_NORMAL]
+    fast, usual = scales[:, FAST], scales[:, FAST_NORMAL]
     departure = (memory * fast + _PULL_CLICKS) / (memory * usual + _PULL_CLICKS)
     departure = np.clip(departure, 1.0 / _CLIP_FACTOR, _CLIP_FACTOR)
-    steps = np.arange(mean.shape[2], dtype=np.float32)
-    trust = np.float32(_STEP_TRUST) * np.exp2(-steps * np.float32(bucket_ms / _HALF_LIFE_MS))
-    usual_then = _shrunk(mean, support, scales[:, :, SLOW, None])
-    moved = usual_then * departure[:, :, None] ** trust
-    return np.where(support > 0, moved, fast[:, :, None]).astype(np.float32)
+    usual_then = _shrunk(mean, support, scales[:, SLOW, None])
+    moved = usual_then * departure[:, None] ** _trust(mean.shape[1], bucket_ms)
+    return np.where(support > 0, moved, fast[:, None]).astype(np.float32)
+
+
+@lru_cache(maxsize=64)
+def _trust(horizon: int, bucket_ms: int) -> Float32:
+    """Return the share (on the log scale) of today's departure expected of each step, `(H,)`."""
+    steps = np.arange(horizon, dtype=np.float32)
+    trust = np.exp2(-steps * np.float32(bucket_ms / _HALF_LIFE_MS))
+    return np.float32(_STEP_TRUST) * trust

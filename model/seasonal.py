@@ -84,23 +84,27 @@ def climatology(past: Past, first: int, stop: int, horizon: int) -> Climatology:
     """Return the climatology of the steps 0..`horizon` after the origin rows `[first, stop)`."""
     shape = (stop - first, past.prefix.shape[1], horizon + 1)
     whole = Climatology(*(np.zeros(shape, np.float32) for _ in range(4)))
-
-    def lags_of(step: int) -> Lags:
-        return usable_lags(step, bucket_ms=past.bucket_ms, reach=past.reach)
-
-    for lags, group in groupby(range(horizon + 1), key=lags_of):
-        if not (lags[0] or lags[1]):
-            continue
-        steps = list(group)
+    for steps, lags in _steps_by_lags(horizon, past.bucket_ms, past.reach):
         # One row per target bucket: neighbouring origins share all but one of their targets.
-        columns = _at_targets(past, range(first + steps[0], stop + steps[-1]), lags)
+        columns = _at_targets(past, range(first + steps.start, stop + steps.stop - 1), lags)
         target = _targets(stop - first, len(steps))
-        here = slice(steps[0], steps[-1] + 1)
+        here = slice(steps.start, steps.stop)
         whole.mean[:, :, here] = columns.mean[target].swapaxes(1, 2)
         whole.week[:, :, here] = columns.week[target].swapaxes(1, 2)
         whole.support[:, :, here] = columns.support[target].swapaxes(1, 2)
         whole.week_support[:, :, here] = columns.week_support[target].swapaxes(1, 2)
     return whole
+
+
+@lru_cache(maxsize=64)
+def _steps_by_lags(horizon: int, bucket_ms: int, reach: int) -> tuple[tuple[range, Lags], ...]:
+    """Return the steps 0..`horizon` that have usable lags, neighbours of the same lags together."""
+
+    def lags_of(step: int) -> Lags:
+        return usable_lags(step, bucket_ms=bucket_ms, reach=reach)
+
+    groups = ((lags, list(group)) for lags, group in groupby(range(horizon + 1), key=lags_of))
+    return tuple((range(steps[0], steps[-1] + 1), lags) for lags, steps in groups if any(lags))
 
 
 def _targets(origins: int, steps: int) -> NDArray[np.int64]:

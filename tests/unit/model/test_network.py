@@ -2,6 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from contracts.measures import MEASURE_COUNT
 from model.forecaster import grow_state
@@ -41,6 +42,33 @@ def test_sequence_and_steps_are_the_same_network(architecture: Architecture, len
         stepped, _, _ = network.step(features[:, row], stepped, steps, ones, ones)
     whole = network.warm(features, np.ones((3, length), bool), memory)
     np.testing.assert_allclose(whole, stepped, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_step_shares_no_memory_with_what_it_was_given(architecture: Architecture) -> None:
+    network = make_forecaster(architecture).network
+    shape = network.shape
+    rng = np.random.default_rng(0)
+    sizes = (shape.feature_count, shape.memory_width, (4, shape.step_feature_count), 4, 4)
+    # Large and at an address that TensorFlow could read in place.
+    given = [rng.random((256, *np.atleast_1d(size)), np.float32) for size in sizes]
+    as_given = [each.copy() for each in given]
+    found = network.step(*given)
+    as_found = [each.copy() for each in found]
+    for each, before in zip(given, as_given, strict=True):
+        np.testing.assert_array_equal(each, before)
+        each.fill(np.nan)
+    for each, before in zip(found, as_found, strict=True):
+        np.testing.assert_array_equal(each, before)
+
+
+def test_a_step_of_other_numbers_than_float32_is_refused() -> None:
+    network = make_forecaster().network
+    shape = network.shape
+    sizes = (shape.feature_count, shape.memory_width, (4, shape.step_feature_count), 4, 4)
+    given = [np.zeros((3, *np.atleast_1d(size))) for size in sizes]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="float"):
+        network.step(*given)  # type: ignore[arg-type]
 
 
 def test_a_transformer_reads_its_window_and_nothing_before_it() -> None:
