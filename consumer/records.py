@@ -121,10 +121,9 @@ class Columns(Sequence[LogRecord]):
         """Return records by column; columns as they are."""
         if isinstance(records, cls):
             return records
-        size = len(records)
         return cls(
-            np.fromiter(map(_offset_of, records), np.int64, size),
-            int64s(list(map(_timestamp_of, records))),
+            _offsets_of(records),
+            _timestamps_of(records),
             list(map(_value_of, records)),
             KeysOf(records),
         )
@@ -162,6 +161,22 @@ def offset_span(records: Sequence[Record]) -> tuple[int, int]:
     if isinstance(records, Columns):
         return cast("tuple[int, int]", tuple(records.offsets[[0, -1]].tolist()))
     return records[0].offset, records[-1].offset
+
+
+def _offsets_of(records: Sequence[Record]) -> NDArray[np.int64]:
+    if records:
+        first, last = records[0].offset, records[-1].offset
+        # They ascend: where none is missing, none has to be asked.
+        if last - first == len(records) - 1:
+            return np.arange(first, last + 1)
+    return np.fromiter(map(_offset_of, records), np.int64, len(records))
+
+
+def _timestamps_of(records: Sequence[Record]) -> NDArray[np.int64]:
+    try:
+        return np.fromiter(map(_timestamp_of, records), np.int64, len(records))
+    except (OverflowError, TypeError):
+        return int64s([record.timestamp for record in records])
 
 
 def int64s(numbers: list[int | None]) -> NDArray[np.int64]:
