@@ -35,8 +35,9 @@ from model.window import Window
 HOW: Final = (
     "What a bucket's close costs in the model, wall milliseconds, median, the three ways in turns: "
     "*step* advances the stored state by one step, features and copies included, as the consumer "
-    "does; *window* runs 288 buckets through the same `tf.function`; *predict* runs them through "
-    "Keras `predict()` (without features and head). All with the shipped model's weights."
+    "does; *window* runs 288 buckets through a `tf.function`, features included, the head left "
+    "out; *predict* runs them through Keras `predict()`, without features and head. All with the "
+    "shipped model's weights."
 )
 
 BUCKET_SECONDS: Final = 300
