@@ -75,8 +75,9 @@ class Members:
             raise BenchError("the forecaster serves without the LSTM: its figures would be others")
 
     def wait_for_applied(self, records: int) -> None:
-        """Wait until so many records in all have been applied."""
-        wait_until(lambda: self.applied() >= records, f"{records} records applied")
+        """Wait until so many records in all have been applied, for as long as more come to it."""
+        what = f"{records} records applied"
+        wait_until(lambda: self.applied() >= records, what, reached=self.applied)
 
     def wait_for_buckets(self, count: int) -> None:
         """Wait until so many buckets have been published."""
@@ -191,7 +192,10 @@ class MemorySeries:
     def _take(self) -> None:
         began = time.monotonic()
         while not self._stop.is_set():
-            megabytes = self._process.memory_info().rss / 1e6
+            try:
+                megabytes = self._process.memory_info().rss / 1e6
+            except psutil.NoSuchProcess:  # it ended before the block: whoever waits for it says so
+                return
             self.points.append((time.monotonic() - began, megabytes))
             self._stop.wait(self._every)
 

@@ -21,7 +21,7 @@ ROOT: Final = Path(__file__).parents[1]
 """The checkout: peers and parts of their own process are started there."""
 
 PATIENCE_SECONDS: Final = 180.0
-"""How long anything awaited may take: more means that it is broken."""
+"""How long anything awaited may take, or stand still: more means that it is broken."""
 
 START_MS: Final = 1_767_571_200_000
 """Where event time begins: Monday, 2026-01-05 00:00 UTC."""
@@ -141,14 +141,21 @@ def make_topic(kafka: str, topic: str, partitions: int) -> None:
         admin.close()
 
 
-def wait_until(is_true: Callable[[], bool], what: str, every: float = 0.02) -> None:
-    """Look until it is true.
+def wait_until(
+    is_true: Callable[[], bool],
+    what: str,
+    every: float = 0.02,
+    reached: Callable[[], object] = lambda: None,
+) -> None:
+    """Look until it is true; patience begins anew whenever what is `reached` changes.
 
     Raises:
         BenchError: It takes too long.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    before, deadline = reached(), time.monotonic() + PATIENCE_SECONDS
     while not is_true():
+        if (now := reached()) != before:
+            before, deadline = now, time.monotonic() + PATIENCE_SECONDS
         if time.monotonic() > deadline:
             raise BenchError(f"waited {PATIENCE_SECONDS:g} s in vain for {what}")
         time.sleep(every)
