@@ -270,4 +270,4 @@ def _trust(horizon: int, bucket_ms: int) -> Float32:
     """Return the share (on the log scale) of today's departure expected of each step, `(H,)`."""
     steps = np.arange(horizon, dtype=np.float32)
     trust = np.exp2(-steps * np.float32(bucket_ms / _HALF_LIFE_MS))
-    return np.float32(_STEP_TRUST) * trust
+    return np.asarray(np.float32(_STEP_TRUST) * trust, np.float32)

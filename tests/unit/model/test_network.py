@@ -68,7 +68,7 @@ def test_a_step_of_other_numbers_than_float32_is_refused() -> None:
     sizes = (shape.feature_count, shape.memory_width, (4, shape.step_feature_count), 4, 4)
     given = [np.zeros((3, *np.atleast_1d(size))) for size in sizes]
     with pytest.raises(tf.errors.InvalidArgumentError, match="float"):
-        network.step(*given)  # type: ignore[arg-type]
+        network.step(*given)
 
 
 def test_a_transformer_reads_its_window_and_nothing_before_it() -> None:
