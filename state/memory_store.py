@@ -282,9 +282,10 @@ class MemoryStore:
         held = self._held
         if held and held.published is not None and held.published >= record.bucket_start:
             return False
-        if self._tastes is not None and (held is None or held.published is None):
-            self._tastes.begin({})
         points = record.replay_from
+        if self._tastes is not None and (held is None or held.published is None):
+            begins = {str(p): point.offset for p, point in points.items()}
+            self._tastes.begin(begins if self._settings.tastes else {})
         self._held = _Deployment(
             bucket_ms=self._settings.bucket_ms,
             offsets={p: point.offset for p, point in points.items()},

@@ -202,6 +202,7 @@ class RedisStore(Scripted):
                 for p, point in record.replay_from.items()
             },
             "genre_share": self._settings.genre_share or "",
+            "tastes": self._settings.tastes,
             "genres": [[g, str(record.genres_first_bucket[g])] for g in record.counts],
         }
         arguments: list[Any] = [

@@ -2,10 +2,12 @@
 -- KEYS  1 meta hash  2 offsets  3 watermarks  4 idle  5 restored_cut  6 genres  7 genre_order
 --       8 open zset  9 totals  10 window  11 model_state  12 paused.  Beside meta: bucket:<ms>,
 --       first:<partition>, first_watermark:<partition>, ids:<partition>:<bucket>; where nothing was
---       published (emptied), tastes go too and begin anew: tastes, taste_offsets, tastes:<strand>
+--       published (emptied), tastes go too and begin anew where reading does: tastes, taste_offsets,
+--       tastes:<strand>
 -- ARGV  1 bucket_ms  2 schema version  3 bucket, ms
 --       4 JSON {cut: {partition: "offset"}, replay_from: {partition: ["offset", "watermark"]},
---         genres: [[genre, "first bucket"], …] in genre order, genre_share: "" or such as "2/4"}
+--         genres: [[genre, "first bucket"], …] in genre order, genre_share: "" or such as "2/4",
+--         tastes: whether there are any}
 --       then pairs: bucket, ms; packed row
 -- Returns {'restored'} | {'current'} nothing to restore | {'differs', field, stored value}.
 local prefix = string.sub(KEYS[1], 1, -5)
@@ -31,6 +33,11 @@ if not meta[2] then -- tastes that somebody has begun since it was emptied know 
     redis.call('HDEL', prefix .. 'tastes', 'sweep:' .. strand)
   end
   redis.call('DEL', prefix .. 'taste_offsets')
+  if restored.tastes then -- at once: whoever has begun elsewhere reads on from here, not from where it is then
+    for p, point in pairs(restored.replay_from) do
+      redis.call('HSET', prefix .. 'taste_offsets', p, point[1])
+    end
+  end
 end
 
 redis.call('HSET', KEYS[1], 'bucket_ms', ARGV[1], 'schema_version', ARGV[2], 'closed', ARGV[3],

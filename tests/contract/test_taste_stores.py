@@ -23,12 +23,12 @@ DAY = 86_400_000
 @pytest.fixture(params=["memory", "redis", "cluster"])
 def both(request: pytest.FixtureRequest) -> Iterator[tuple[Store, TasteStore]]:
     if request.param == "memory":
-        settings = settings_for(taste_half_life_days=1)
+        settings = settings_for(tastes=True, taste_half_life_days=1)
         tastes = MemoryTastes(settings)
         yield MemoryStore(settings, tastes=tastes), tastes
         return
     url = request.getfixturevalue(f"{request.param}_url")
-    settings = settings_for(taste_half_life_days=1, redis_url=url)
+    settings = settings_for(tastes=True, taste_half_life_days=1, redis_url=url)
     client = RedisClient(settings)
     yield RedisStore(client, settings), RedisTastes(client, settings)
     client.close()
@@ -205,5 +205,5 @@ def test_a_restore_of_an_emptied_redis_has_tastes_begin_where_reading_begins(
     counts.open()
     tastes.write(wrote(None, 5))
     assert counts.restore(journal_record(), {})
-    assert tastes.read_offsets() == {}
+    assert tastes.read_offsets() == {"0": 7}
     assert taste(tastes, "ann", NOON) is None
