@@ -136,7 +136,7 @@ class Network:
             unit: `(N, H)` noise, clicks.
 
         Returns:
-            Memory `(N, memory_width)`, mean `(N, H)`, quantiles `(N, H, Q)`.
+            Memory `(N, memory_width)`, mean `(N, H)`, quantiles `(N, H, Q)`; not to be written to.
         """
         inputs = (features, memory, step_features, reference, unit)
         # The traced function by the operation beneath it: called as a function, TensorFlow checks
