@@ -229,7 +229,7 @@ def _judge(
     records: Columns, partition: int, watermark_ms: int | None, settings: Settings
 ) -> _Judged:
     decoded = decode_values(records.values, settings.max_event_bytes)
-    events, places = decoded.events, np.array(decoded.positions, np.int64)
+    events, places = decoded.events, decoded.positions
     event_ms, stamps_ms = events.times_ms, records.timestamps[places]
     timely = np.flatnonzero(event_ms - settings.max_future_skew_ms <= stamps_ms)
     dead_letters = _dead_letters(records, decoded, event_ms, stamps_ms, timely)
@@ -277,7 +277,7 @@ def _dead_letters(
         for i in np.setdiff1d(np.arange(len(event_ms)), timely, assume_unique=True).tolist():
             ahead = (event_ms[i] - stamps_ms[i]) / 1000
             reason = f"event_time: {ahead:.3f} s ahead of the record's timestamp, more than allowed"
-            place = decoded.positions[i]
+            place = int(decoded.positions[i])
             refused.append((place, Elsewhere(records[place], reason=reason)))
         refused.sort(key=lambda placed: placed[0])
     return refused

@@ -7,7 +7,6 @@ genres: there are few groups, and the work for one event does not know how many 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
-from operator import attrgetter
 from typing import Final, Self
 
 import numpy as np
@@ -21,8 +20,6 @@ Integers = NDArray[np.int64]
 
 LARGE_TABLE: Final = 65_536
 """Largest table of all groups that might be, entries; where more might be, they are sorted."""
-
-_gender_of: Final = attrgetter("gender")
 
 _GENDERS: Final[Mapping[str | None, int]] = {None: 0, "f": 1, "m": 2, "x": 3}
 """Numbers of genders, in the order of their measures."""
@@ -178,8 +175,7 @@ def _sums(events: Events, group_of: Integers, size: int) -> Integers:
             groups = group_of[has]
             sums[row] = np.bincount(groups, np.rint(numbers[has] * unit), minlength=size)
             sums[row + 1] = np.bincount(groups, minlength=size)
-    known = map(_GENDERS.__getitem__, map(_gender_of, events.clicks))
-    genders = np.fromiter(known, np.int64, len(events))
+    genders = np.array([_GENDERS[click.gender] for click in events.clicks], np.int64)
     if genders.any():
         kinds = np.bincount(group_of * len(_GENDERS) + genders, minlength=size * len(_GENDERS))
         sums[5:] = kinds.reshape(size, len(_GENDERS)).T[1:]
@@ -189,10 +185,11 @@ def _sums(events: Events, group_of: Integers, size: int) -> Integers:
 def _numbered(genre_lists: list[tuple[str, ...]]) -> tuple[list[str], list[list[int]] | None]:
     """Return the genres of different lists, in order of appearance, and each list's indices.
 
-    No indices where every list is of one genre: the n-th list has the n-th.
+    No list is empty. No indices where every list is of one genre: the n-th list has the n-th.
     """
-    if max(map(len, genre_lists)) == 1:
-        return [*chain.from_iterable(genre_lists)], None
+    each = [*chain.from_iterable(genre_lists)]
+    if len(each) == len(genre_lists):
+        return each, None
     names: dict[str, int] = {}
     ids_of = [[names.setdefault(g, len(names)) for g in genres] for genres in genre_lists]
     return list(names), ids_of

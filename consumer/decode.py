@@ -9,7 +9,8 @@ that are no JSON. What has such fields is parsed by orjson first. The quickest k
 recommendations either, so a topic without any pays nothing for them.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from operator import attrgetter
@@ -85,11 +86,7 @@ class _PlainClick(Click, forbid_unknown_fields=True, gc=False):
 _read_organic: Final = cast("Callable[[bytes], Click]", msgspec.json.Decoder(_OrganicClick).decode)
 _read_plain: Final = msgspec.json.Decoder(_PlainClick).decode
 _convert: Final = partial(msgspec.convert, type=Click)
-_genres_of: Final = attrgetter("genres")
-_time_of: Final = attrgetter("event_time")
 _action_of: Final = attrgetter("action")
-_watch_of: Final = attrgetter("watch_seconds")
-_age_of: Final = attrgetter("age")
 _recommendation_of: Final = attrgetter("recommendation_id")
 
 
@@ -127,17 +124,17 @@ class Events(Sequence[Click]):
     @cached_property
     def times_ms(self) -> NDArray[np.int64]:
         """(N,) event times, epoch ms."""
-        return np.fromiter(map(_time_of, self.clicks), np.int64, len(self.clicks))
+        return np.array([click.event_time for click in self.clicks], np.int64)
 
     @cached_property
     def watch_seconds(self) -> NDArray[np.float64]:
         """(N,) watch times, NaN where unknown."""
-        return _floats(map(_watch_of, self.clicks))
+        return _floats([click.watch_seconds for click in self.clicks])
 
     @property
     def ages(self) -> NDArray[np.float64]:
         """(N,) years, NaN where unknown."""
-        return _floats(map(_age_of, self.clicks))
+        return _floats([click.age for click in self.clicks])
 
     @property
     def is_impression(self) -> NDArray[np.bool_]:
@@ -181,12 +178,12 @@ class Events(Sequence[Click]):
         return Events(clicks, self.genre_ids[chosen], self.genre_lists, self.are_organic)
 
 
-def _floats(values: Iterable[float | None]) -> NDArray[np.float64]:
+def _floats(numbers: Sequence[float | None]) -> NDArray[np.float64]:
     """Return numbers, NaN where there is none."""
-    numbers = [*values]
     if numbers.count(None) == len(numbers):  # often, and quicker
         return np.full(len(numbers), np.nan)
-    return np.array(numbers, np.float64)
+    # NumPy itself takes None for NaN, but slowly.
+    return np.array([math.nan if number is None else number for number in numbers], np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,12 +192,12 @@ class Decoded:
 
     Attributes:
         events: The valid ones, in log order.
-        positions: Index of each event among the records.
+        positions: (N,) index of each event among the records.
         refused: (index, reason) of the others, in log order.
     """
 
     events: Events
-    positions: Sequence[int]
+    positions: NDArray[np.int64]
     refused: list[tuple[int, str]]
 
 
@@ -210,22 +207,22 @@ def decode_values(values: Sequence[bytes | None], max_event_bytes: int) -> Decod
     Each value is parsed by itself: values joined to one document could be crafted to borrow
     brackets from their neighbours.
     """
-    places: Sequence[int] = range(len(values))
     refused = _unfit(values, max_event_bytes)
     fit = cast("Sequence[bytes]", _without(refused, values))
-    places = _without(refused, places)
+    places = np.delete(np.arange(len(values)), [*refused])
 
     clicks, broken, are_organic = _read(fit)
-    refused |= {places[index]: reason for index, reason in broken.items()}
-    fit, places = _without(broken, fit), _without(broken, places)
+    refused |= {int(places[index]): reason for index, reason in broken.items()}
+    fit, places = _without(broken, fit), np.delete(places, [*broken])
 
     lists = genre_lists()
-    ids = list(map(lists.by_spelling.__getitem__, map(_genres_of, clicks)))
+    by_spelling = lists.by_spelling
+    ids = np.array([by_spelling[click.genres] for click in clicks], np.int64)
     judged = _judge_doubtful(fit, clicks, ids, lists)
-    refused |= {places[index]: reason for index, reason in judged.items()}
-    clicks, ids = _without(judged, clicks), _without(judged, ids)
-    places = _without(judged, places)
-    events = Events(clicks, np.array(ids, np.int64), lists.normal, are_organic)
+    refused |= {int(places[index]): reason for index, reason in judged.items()}
+    gone = [*judged]
+    clicks, ids, places = _without(judged, clicks), np.delete(ids, gone), np.delete(places, gone)
+    events = Events(clicks, ids, lists.normal, are_organic)
     return Decoded(events, places, sorted(refused.items()))
 
 
@@ -336,7 +333,7 @@ def _decode_value(value: bytes) -> Click | str:
 
 
 def _judge_doubtful(
-    values: Sequence[bytes], clicks: list[Click], ids: list[int], lists: GenreLists
+    values: Sequence[bytes], clicks: list[Click], ids: NDArray[np.int64], lists: GenreLists
 ) -> dict[int, str]:
     """Let the contract decide about events that hold characters which it may refuse.
 
@@ -352,7 +349,9 @@ def _judge_doubtful(
     return refused
 
 
-def _doubtful(values: Sequence[bytes], clicks: list[Click], ids: list[int]) -> Iterator[int]:
+def _doubtful(
+    values: Sequence[bytes], clicks: list[Click], ids: NDArray[np.int64]
+) -> Iterator[int]:
     """Yield the indices of events that hold other than plain characters."""
     if _is_plain(values) and GenreLists.DOUBTFUL not in ids:
         return

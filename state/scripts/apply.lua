@@ -17,7 +17,9 @@
 -- Returns {'applied'} | {'already'} stored = next | {'moved', stored} | {'absent'} no deployment |
 --       {'differs', field, stored value} | {'wait'} touches a closed, unpublished bucket |
 --       {'refused', published, restored_cut} touches a published bucket. Only 'applied' changes anything.
-local CELL, CELL_BYTES = '<i8i8i8i8i8i8i8i8', 64
+local CELL, CELL_BYTES, OTHER = '<i8i8i8i8i8i8i8i8', 64, '(other)'
+-- Genres that are looked up by one call: calls cost more than what they do.
+local AT_ONCE = 500
 local FIRST_IDS = 21
 local FIRST_CELL = FIRST_IDS + 2 * tonumber(ARGV[20])
 local prefix = string.sub(KEYS[1], 1, -5)
@@ -49,32 +51,59 @@ if closed then
 end
 
 local genre_count, max_genres = redis.call('HLEN', KEYS[6]), tonumber(ARGV[9])
-for i = FIRST_CELL, #ARGV, 3 do
-  local bucket, cells, at = ARGV[i], ARGV[i + 2], 1
-  local bucket_ms, key = tonumber(bucket), prefix .. 'bucket:' .. bucket
-  for line in string.gmatch(ARGV[i + 1], '[^\n]+') do
-    local genre, cell = line, string.sub(cells, at, at + CELL_BYTES - 1)
-    at = at + CELL_BYTES
-    local first = redis.call('HGET', KEYS[6], genre)
-    if not first and genre_count >= max_genres then
-      genre = '(other)'
-      first = redis.call('HGET', KEYS[6], genre)
-    end
-    if not first then
-      redis.call('RPUSH', KEYS[7], genre)
-      genre_count = genre_count + 1
-    end
-    if not first or bucket_ms < tonumber(first) then
-      redis.call('HSET', KEYS[6], genre, bucket)
-    end
-    local held = redis.call('HGET', key, genre)
-    if held then
-      local a, b = {struct.unpack(CELL, held)}, {struct.unpack(CELL, cell)}
-      for j = 1, 8 do a[j] = a[j] + b[j] end
-      cell = struct.pack(CELL, a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8])
-    end
-    redis.call('HSET', key, genre, cell)
+
+-- Notes that a genre, known since `first` or new, has a bucket.
+local function note_genre(genre, first, bucket)
+  if not first then
+    redis.call('RPUSH', KEYS[7], genre)
+    genre_count = genre_count + 1
   end
+  if not first or tonumber(bucket) < tonumber(first) then
+    redis.call('HSET', KEYS[6], genre, bucket)
+  end
+end
+
+-- Adds to a bucket's cells of different genres the ones that begin at some places of `cells`.
+local function add_cells(key, genres, cells, places)
+  local changed = {}
+  for n, held in ipairs(redis.call('HMGET', key, unpack(genres))) do
+    local at, cell = places[n]
+    if held then
+      local a, b, c, d, e, f, g, h = struct.unpack(CELL, held)
+      local a2, b2, c2, d2, e2, f2, g2, h2 = struct.unpack(CELL, cells, at)
+      cell = struct.pack(CELL, a + a2, b + b2, c + c2, d + d2, e + e2, f + f2, g + g2, h + h2)
+    else
+      cell = string.sub(cells, at, at + CELL_BYTES - 1)
+    end
+    changed[2 * n - 1], changed[2 * n] = genres[n], cell
+  end
+  redis.call('HSET', key, unpack(changed))
+end
+
+-- Counts some genres' cells, the first of which begins at `at`.
+local function count(bucket, genres, cells, at)
+  local key, own, places = prefix .. 'bucket:' .. bucket, {}, {}
+  for n, first in ipairs(redis.call('HMGET', KEYS[6], unpack(genres))) do
+    if first or genre_count < max_genres then
+      note_genre(genres[n], first, bucket)
+      own[#own + 1], places[#places + 1] = genres[n], at
+    else
+      note_genre(OTHER, redis.call('HGET', KEYS[6], OTHER), bucket)
+      add_cells(key, {OTHER}, cells, {at})
+    end
+    at = at + CELL_BYTES
+  end
+  if #own > 0 then add_cells(key, own, cells, places) end
+  return at
+end
+
+for i = FIRST_CELL, #ARGV, 3 do
+  local bucket, cells, at, genres = ARGV[i], ARGV[i + 2], 1, {}
+  for genre in string.gmatch(ARGV[i + 1], '[^\n]+') do
+    genres[#genres + 1] = genre
+    if #genres == AT_ONCE then at, genres = count(bucket, genres, cells, at), {} end
+  end
+  if #genres > 0 then count(bucket, genres, cells, at) end
   redis.call('ZADD', KEYS[8], bucket, bucket)
   if redis.call('ZADD', prefix .. 'first:' .. partition, 'NX', expected, bucket) == 1 then
     redis.call('HSET', prefix .. 'first_watermark:' .. partition, bucket, ARGV[5])

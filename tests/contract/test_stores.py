@@ -170,6 +170,23 @@ def test_genres_past_the_limit_count_under_other(store: Store) -> None:
     }  # fmt: skip
 
 
+def test_very_many_genres_of_a_batch_are_all_added_known_new_and_past_the_limit(
+    make_store: MakeStore,
+) -> None:
+    store = make_store(max_genres=1_500)
+    store.open()
+    names = [f"g{number}" for number in range(1_700)]
+    store.apply(batch(0, 1, 1000, {(A, name): 1 for name in names[::3]}))
+    store.apply(batch(1, 2, 1000, {(A, name): 2 for name in names}))
+    store.apply(batch(2, 3, 1000, {(bucket, name): 4 for bucket in (A, B) for name in names}))
+    own = names[::3] + [name for name in names if name not in names[::3]][: 1_500 - 567]
+    counts = {name: clicks(6 + (name in names[::3])) for name in own}
+    opened = store.read_open()
+    assert opened[A] == counts | {OTHER_GENRE: clicks(200 * 6)}
+    assert opened[B] == dict.fromkeys(own, clicks(4)) | {OTHER_GENRE: clicks(200 * 4)}
+    assert store.read_genres() == dict.fromkeys([*own, OTHER_GENRE], A)
+
+
 def test_bucket_closes_exactly_when_the_watermark_reaches_its_end(store: Store) -> None:
     store.apply(batch(0, 1, 9999, {(A, "crime"): 1}))
     assert waits(store)
