@@ -5,7 +5,6 @@ It is stopped (SIGSTOP) while the simulator fills the topic, and goes on over th
 CPU seconds are those of the whole process, forecasting included, until Redis holds the last record.
 """
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -26,7 +25,9 @@ HOW: Final = (
     "Each does it as its documentation shows (`bench/peers/`): pydantic for validation, Faust its "
     "own records. The bare loop is kafka-python's `poll()` with our client options and nothing "
     "done with the records; genrecast validates, judges lateness, keeps exact offsets in Redis, "
-    "closes buckets and publishes forecasts meanwhile."
+    "closes buckets and publishes forecasts meanwhile. Of everybody's costs the least of the "
+    "rounds counts: what else a shared machine does can only add to it. The spreads are those of "
+    "all rounds."
 )
 
 WARM_UP_MS: Final = 360_000
@@ -73,18 +74,19 @@ class Times:
         """Note a round's figure."""
         self.of.setdefault(name, []).append(microseconds)
 
-    def median(self, name: str) -> float:
-        """Return the median over the rounds."""
-        return statistics.median(self.of[name])
+    def least(self, name: str) -> float:
+        """Return the least of the rounds: noise only adds to a cost."""
+        return min(self.of[name])
 
     def faster(self, name: str, other: str) -> tuple[float, float]:
-        """Return how many times faster than another it is, and the spread."""
-        return ratios_of(self.of[other], self.of[name])
+        """Return how many times faster than another it is, and the spread round by round."""
+        spread = ratios_of(self.of[other], self.of[name])[1]
+        return self.least(other) / self.least(name), spread
 
 
 def measure(lab: Lab) -> Part:
     """Measure everything, in interleaved rounds."""
-    rounds, one, many = 3, Times(), Times()
+    rounds, one, many = lab.pick(5, 3), Times(), Times()
     missing: dict[str, str] = {}
     if lab.is_quick:
         lab.expect("ingest", 2 * rounds + 1)
@@ -219,7 +221,7 @@ def _peer_ratios(one: Times) -> list[Ratio]:
         says = f"{variant}: events per CPU second, over bare poll()"
         ratios.append(_ratio(one, variant, BARE, key, says, share))
         says = f"{variant}: events per CPU second"
-        figure = 1e6 / one.median(variant)
+        figure = 1e6 / one.least(variant)
         key = f"ingest.rate{'' if number == 0 else '_public'}"
         noise = spread_of(one.of[variant])
         ratios.append(Ratio(key, says, figure, "higher", rate, noise, is_ratio=False))
@@ -230,7 +232,7 @@ def _peer_ratios(one: Times) -> list[Ratio]:
             ratios.append(_ratio(one, ours, peer.title, f"ingest.{peer.name}", says, 1.0))
     frameworks = [peer.title for peer in PEERS if peer.is_framework and peer.title in one.of]
     if frameworks:
-        best = min(frameworks, key=one.median)
+        best = min(frameworks, key=one.least)
         says = f"events per CPU second, over the best framework ({best})"
         ratios.append(_ratio(one, ours, best, "ingest.frameworks", says, 3.0))
     return ratios
@@ -244,26 +246,26 @@ def _ratio(times: Times, name: str, other: str, key: str, says: str, wanted: flo
 def _table(times: Times, rounds: int) -> Table:
     ours = next(iter(VARIANTS))
     rows: list[tuple[Cell, ...]] = []
-    for name in sorted(times.of, key=times.median):
+    for name in sorted(times.of, key=times.least):
         each = times.of[name]
-        ratio = times.median(name) / times.median(ours)
+        ratio = times.least(name) / times.least(ours)
         spread = f"{spread_of(each):.0%}"
-        rows.append((name, 1e6 / times.median(name), times.median(name), ratio, spread))
+        rows.append((name, 1e6 / times.least(name), times.least(name), ratio, spread))
     columns = (
         "one partition", "events per CPU second", "CPU seconds per million events",
         "CPU beside genrecast", "spread",
     )  # fmt: skip
-    return Table(f"The same job, median of {rounds} rounds", columns, tuple(rows))
+    return Table(f"The same job, least of {rounds} rounds", columns, tuple(rows))
 
 
 def _many_table(times: Times) -> Table:
     rows = tuple(
         (
             says,
-            1e6 / times.median(kind),
-            times.median(kind),
-            1e6 / times.median(f"{kind} bare"),
-            1e6 / times.median(f"{kind} wall"),
+            1e6 / times.least(kind),
+            times.least(kind),
+            1e6 / times.least(f"{kind} bare"),
+            1e6 / times.least(f"{kind} wall"),
         )
         for kind, says in (("sound", "sound traffic"), ("faults", "late, repeated, broken ones"))
     )
@@ -275,7 +277,7 @@ def _many_table(times: Times) -> Table:
 
 
 def _plot(times: Times) -> Plot:
-    names: Sequence[str] = sorted(times.of, key=times.median)
+    names: Sequence[str] = sorted(times.of, key=times.least)
     series: dict[str, tuple[tuple[float, float], ...]]
-    series = {name: ((1e6 / times.median(name), 0.0),) for name in names}
+    series = {name: ((1e6 / times.least(name), 0.0),) for name in names}
     return Plot("bars", "Ingest: events per CPU second, one process", "", "", series, log="x")
