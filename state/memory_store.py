@@ -78,7 +78,7 @@ class MemoryStore:
     ) -> None:
         self._settings = settings
         self._models_generation = models_generation
-        self._tastes = tastes
+        self.tastes = tastes
         self._held: _Deployment | None = None
 
     def wipe(self) -> None:
@@ -283,9 +283,9 @@ class MemoryStore:
         if held and held.published is not None and held.published >= record.bucket_start:
             return False
         points = record.replay_from
-        if self._tastes is not None and (held is None or held.published is None):
+        if self.tastes is not None and (held is None or held.published is None):
             begins = {str(p): point.offset for p, point in points.items()}
-            self._tastes.begin(begins if self._settings.tastes else {})
+            self.tastes.begin(begins if self._settings.tastes else {})
         self._held = _Deployment(
             bucket_ms=self._settings.bucket_ms,
             offsets={p: point.offset for p, point in points.items()},

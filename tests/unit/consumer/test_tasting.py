@@ -57,6 +57,16 @@ class Member:
         return self.ann, self.store.offsets
 
 
+def published_at(cut: dict[int, int], points: dict[int, int]) -> BucketRecord:
+    """Return a bucket later than the clicks, as the journal has it."""
+    return BucketRecord(
+        bucket_start=2_000_000, bucket_seconds=10, counts={"crime": [9] + 7 * [0]},
+        genres_first_bucket={"crime": A}, cut=cut,
+        replay_from={p: ReplayPoint(offset=at, watermark=2_010_000) for p, at in points.items()},
+        model_version="m", emitted_at=0,
+    )  # fmt: skip
+
+
 def test_events_are_gathered_over_polls_and_added_once() -> None:
     member = Member()
     for _ in range(3):
@@ -153,17 +163,30 @@ def test_after_a_restore_tastes_that_are_behind_catch_up_and_counts_do_not_chang
     for _ in range(3):
         member.world.log.write(0, click(A))
     # Others had read on to 3 and published; Redis has lost that.
-    published = BucketRecord(
-        bucket_start=2_000_000, bucket_seconds=10, counts={"crime": [9] + 7 * [0]},
-        genres_first_bucket={"crime": A}, cut={0: 3},
-        replay_from={0: ReplayPoint(offset=3, watermark=2_010_000)},
-        model_version="m", emitted_at=0,
-    )  # fmt: skip
+    published = published_at({0: 3}, {0: 3})
     assert member.world.store.restore(published, {})
     member.world.step(5)
     member.wait()
     assert member.tastes == (4.0, {"0": 4})
     assert member.world.offsets == {0: 4}
+
+
+def test_a_member_that_had_begun_when_redis_was_emptied_reads_again_where_the_restore_says() -> (
+    None
+):
+    member = Member(make_world(0, tastes=True))
+    member.click(times=3)
+    member.wait()
+    assert member.tastes == (3.0, {"0": 3})
+    store = member.world.store
+    store.wipe()
+    store.tastes = member.store
+    assert store.restore(published_at({0: 3}, {0: 1}), {})
+    member.world.step(5)
+    for _ in range(3):
+        member.wait()
+    assert member.tastes == (2.0, {"0": 3}), "what came before the restore's offset went with Redis"
+    assert member.world.offsets == {0: 3}
 
 
 def test_retention_that_passed_where_tastes_end_is_gone_on_from() -> None:
