@@ -49,7 +49,7 @@ def genrecast(*arguments: object) -> subprocess.CompletedProcess[str]:
             ["feed", "--kafka-security-protocol", "SSL", "--kafka-ca-file", "/nowhere"],
             "GENRECAST_KAFKA_CA_FILE: cannot read /nowhere: No such file",
         ),
-        (["train", "--out", "/nowhere/model"], "name one source"),
+        (["train", "--out", "/nowhere/x"], "name one source"),
         (["simulate", "--events", "0"], "--events"),
         (["simulate", "--replay", "/nowhere.csv"], "/nowhere.csv"),
     ],
@@ -73,11 +73,11 @@ def test_a_password_in_a_refused_url_is_not_shown() -> None:
         (["status", "--redis-url", f"redis://{NOWHERE}/0"], "Redis: Error 111"),
         (["close", "--redis-url", f"redis://{NOWHERE}/0"], "Redis: Error 111"),
         (
-            ["train", "--from-topic", "--kafka-bootstrap", NOWHERE, "--out", "/nowhere/model"],
+            ["train", "--from-topic", "--kafka-bootstrap", NOWHERE, "--out", "/nowhere/x"],
             "reading topic clicks",
         ),
         (
-            ["train", "--from-redis", "--redis-url", f"redis://{NOWHERE}/0", "--out", "/nowhere/model"],
+            ["train", "--from-redis", "--redis-url", f"redis://{NOWHERE}/0", "--out", "/nowhere/x"],
             "Redis: Error 111",
         ),
     ],
