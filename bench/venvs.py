@@ -29,7 +29,7 @@ def python_of(name: str) -> str:
         PeerMissingError: It cannot be made.
     """
     wanted = (REQUIREMENTS / f"requirements-{name}.txt").read_text(encoding="utf-8")
-    wanted += f"# Python {sys.version_info.major}.{sys.version_info.minor}\n"
+    wanted += f"# Python {sys.version}\n"  # which build counts too: all are to have the same
     folder = HOME / name
     stamp, python = folder / "installed.txt", folder / "bin" / "python"
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
