@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumer.cells import Groups, Integers, count_cells
-from consumer.decode import Decoded, Events, decode_values
+from consumer.decode import Decoded, decode_values
 from consumer.dedup import Seen
+from consumer.events import Events
 from consumer.records import Columns, Record
 from contracts.settings import Settings
 from state.store import Batch

@@ -12,7 +12,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.decode import Events
+from consumer.events import Events
 from contracts.measures import MEASURE_COUNT
 from state.cells import BucketCells, CellTable
 

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.decode import Events
+from consumer.events import Events
 from contracts.taste_settings import TasteSettings
 from state.taste_store import ENTRY, Entries
 

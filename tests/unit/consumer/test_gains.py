@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from consumer import gains
-from consumer.decode import Events
+from consumer.events import Events
 from consumer.gains import Gathered, Weights, add_gains
 from consumer.genre_lists import genre_lists
 from contracts.settings import Settings
