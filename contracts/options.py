@@ -47,6 +47,9 @@ class ConfigurationError(click.ClickException):
     exit_code = EXIT_CONFIGURATION
 
 
+_VALUE: Final[dict[str, Any]] = {"metavar": "VALUE"}
+_SWITCH: Final[dict[str, Any]] = {"metavar": "[BOOLEAN]", "is_flag": False, "flag_value": "true"}
+
 AnySettings = TypeVar("AnySettings", bound=Settings)
 """The settings of a command: the deployment's, or those and its own."""
 
@@ -81,7 +84,8 @@ def with_settings(
     """Give a click command options for the settings `names` of `model` (all when none are named).
 
     The command receives one keyword argument, `settings`. Values stay text: pydantic validates
-    options and environment alike, so both are refused with the same words.
+    options and environment alike, so both are refused with the same words. A setting that is true
+    or false may be given without a value: true.
     """
     chosen = names or tuple(n for n in model.model_fields if n not in SECRET_SETTINGS)
 
@@ -102,7 +106,7 @@ def with_settings(
                 f"--{name.replace('_', '-')}",
                 name,
                 default=None,
-                metavar="VALUE",
+                **(_SWITCH if field.annotation is bool else _VALUE),
                 help=f"{field.description}{note}",
             )(wrapper)
         return wrapper
