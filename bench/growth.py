@@ -256,9 +256,13 @@ def _grown(one: Range, costs: Costs) -> dict[int, tuple[float, float]]:
 
 def _flatness(one: Range, grown: dict[int, tuple[float, float]]) -> Ratio:
     first, last = one.shapes[0][0], one.shapes[-1][0]
-    says = f"an event's CPU with {last:,} {one.says}, over {first:,}"
     is_wanted = one.name != "bytes"
-    value, noise = max(grown.values()) if is_wanted else grown[last]
+    if is_wanted:  # flat: at none of them may it cost more
+        says = f"an event's CPU with {first:,} to {last:,} {one.says}, the most, over {first:,}"
+        value, noise = max(grown.values())
+    else:
+        says = f"an event's CPU with {last:,} {one.says}, over {first:,}"
+        value, noise = grown[last]
     wanted = WANTED_RATIO if is_wanted else None
     return Ratio(f"growth.{one.name}", says, value, "lower", wanted, noise)
 

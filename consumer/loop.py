@@ -34,8 +34,8 @@ log = logging.getLogger(__name__)
 POLL_TIMEOUT_MS: Final = 100
 """Longest wait for records, ms: also how often quiet partitions are looked after."""
 
-MAX_CELLS: Final = 3_000
-"""Most cells of one script call: bounds how long Redis is busy with it (some 10 ms)."""
+MAX_CELLS: Final = 2_000
+"""Most cells of one script call: bounds how long Redis is busy with it (some 6 ms)."""
 
 COMMIT_SECONDS: Final = 5.0
 """How often offsets are committed to Kafka, for lag tools, seconds."""
