@@ -8,7 +8,7 @@ from typing import Final
 
 import redis
 
-from bench.consumers import SESSION_SECONDS, Members, MemorySeries
+from bench.consumers import SESSION_SECONDS, Members, MemorySeries, Slice
 from bench.filling import Shape, fill, simulate
 from bench.lab import START_MS, Lab
 from bench.results import Part, Plot, Ratio, Table
@@ -21,18 +21,24 @@ HOW: Final = (
     "Of each cost the least of the rounds counts: what else a shared machine does can only add to "
     "it. The spread is that of the ratios round by round. "
     "No bucket closes inside a slice: this is the cost of an event, and that of a close is "
-    "above. The same records are read by a bare `poll()`, which shows what larger records cost in "
-    "the client alone. Redis bytes are `MEMORY USAGE` of every key of a deployment whose window "
-    "is full of the simulator's traffic, every measure in it, over genres times buckets; "
-    "its consumer's memory is taken over an hour of event time at 60 times its speed."
+    "above. Every third round a bare `poll()` reads the same records, too, which shows what larger "
+    "ones cost in the client alone. Redis bytes are `MEMORY USAGE` of every key of a deployment "
+    "whose window is full of the simulator's traffic, every measure in it, over genres times "
+    "buckets; its consumer's memory is taken over an hour of event time at 60 times its speed."
 )
 
 BASE: Final = Shape(events=300_000, genres=10, value_bytes=150)
 """What is varied, one thing at a time."""
 
+ROUNDS: Final = 15
+"""The least of fewer is too often that of a slow moment."""
+
+BARE_EVERY: Final = 3
+"""Every so many rounds the bare loop reads the records, too: it varies less than we do."""
+
 HOUR_SECONDS: Final = 3_600
-SPAN_MS: Final = 60_000
-"""Event time of one slice, ms."""
+SPAN_MS: Final = 20_000
+"""Event time of one slice, ms: all slices of a reader lie in one hour."""
 
 WANTED_RATIO: Final = 1.2
 """How many times the smallest cost the largest may be, over a range but that of bytes."""
@@ -93,16 +99,17 @@ def ranges(lab: Lab) -> list[Range]:
     ]  # fmt: skip
 
 
-Costs = dict[Shape, list[tuple[float, float]]]
-"""Per shape and round: CPU microseconds an event, and those of the bare loop."""
+Costs = dict[Shape, list[float]]
+"""CPU microseconds an event, per shape and round."""
 
 
 def measure(lab: Lab) -> Part:
     """Measure every range, then memory."""
-    varied, rounds = ranges(lab), lab.pick(9, 3)
+    varied, rounds = ranges(lab), lab.pick(ROUNDS, 3)
     shapes = list(dict.fromkeys(shape for one in varied for _, shape in one.shapes))
     lab.expect("growth", rounds * len(shapes) + lab.pick(2, 0))
-    costs: Costs = {shape: [] for shape in shapes}
+    own: Costs = {shape: [] for shape in shapes}
+    bare: Costs = {shape: [] for shape in shapes}
     with ExitStack() as stack:
         # All at once: a round's shapes follow each other, whatever their partitions.
         readers = {
@@ -113,9 +120,14 @@ def measure(lab: Lab) -> Part:
             # To and fro: what the process has seen before falls on every shape alike.
             for shape in shapes if number % 2 == 0 else shapes[::-1]:
                 lab.step(_told(shape))
-                costs[shape].append(_cost(lab, readers[shape.partitions], shape))
+                reader = readers[shape.partitions]
+                slice_ = reader.read(lab, shape)
+                own[shape].append(slice_.microseconds)
+                if number % BARE_EVERY == 0:
+                    seconds = lab.bare_poll(reader.members.settings.topic_clicks, slice_.spans)
+                    bare[shape].append(1e6 * seconds / slice_.events)
     memory = None if lab.is_quick else _memory(lab)
-    return _part(varied, costs, memory)
+    return _part(varied, own, bare, memory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +136,12 @@ class Reader:
 
     members: Members
     starts: Iterator[int]
+
+    def read(self, lab: Lab, shape: Shape) -> Slice:
+        """Have events of a shape pile up and be read."""
+        placed = replace(shape, start_ms=next(self.starts), span_ms=SPAN_MS)
+        topic = self.members.settings.topic_clicks
+        return self.members.piled_up(lambda: fill(lab.kafka, topic, placed))
 
 
 @contextmanager
@@ -137,15 +155,6 @@ def _reader(lab: Lab, partitions: int) -> Iterator[Reader]:
         reader.members.wait_for_applied(warm.events)
         yield reader
         reader.members.close()
-
-
-def _cost(lab: Lab, reader: Reader, shape: Shape) -> tuple[float, float]:
-    """Return CPU microseconds an event of a slice, and those of the bare loop."""
-    members, topic = reader.members, reader.members.settings.topic_clicks
-    placed = replace(shape, start_ms=next(reader.starts), span_ms=SPAN_MS)
-    slice_ = members.piled_up(lambda: fill(lab.kafka, topic, placed))
-    bare = lab.bare_poll(topic, slice_.spans)
-    return slice_.microseconds, 1e6 * bare / slice_.events
 
 
 def _starts() -> Iterator[int]:
@@ -225,15 +234,15 @@ def redis_bytes(url: str, app: str) -> int:
         return sum(int(client.memory_usage(key, samples=0) or 0) for key in keys)
 
 
-def _part(varied: list[Range], costs: Costs, memory: Memory | None) -> Part:
+def _part(varied: list[Range], own: Costs, bare: Costs, memory: Memory | None) -> Part:
     ratios, rows, series = [], [], {}
     for one in varied:
-        grown = _grown(one, costs)
+        grown = _grown(one, own)
         ratios.append(_flatness(one, grown))
         series[one.says] = tuple((float(at), times) for at, (times, _) in grown.items())
         for at, shape in one.shapes:
-            own, bare = (min(column) for column in zip(*costs[shape], strict=True))
-            rows.append((f"{at:,} {one.says}", own, grown[at][0], bare, own / bare))
+            ours, theirs = min(own[shape]), min(bare[shape])
+            rows.append((f"{at:,} {one.says}", ours, grown[at][0], theirs, ours / theirs))
     columns = ("", "CPU µs an event", "over the first", "bare poll(), µs", "over bare poll()")
     plots = [_cost_plot(series)]
     if memory is not None:
@@ -247,11 +256,11 @@ def _part(varied: list[Range], costs: Costs, memory: Memory | None) -> Part:
     )  # fmt: skip
 
 
-def _grown(one: Range, costs: Costs) -> dict[int, tuple[float, float]]:
+def _grown(one: Range, own: Costs) -> dict[int, tuple[float, float]]:
     """Return how many times the first an event costs, and the spread of that over the rounds."""
-    own = {at: [each for each, _ in costs[shape]] for at, shape in one.shapes}
-    first = own[one.shapes[0][0]]
-    return {at: (min(each) / min(first), ratios_of(each, first)[1]) for at, each in own.items()}
+    costs = {at: own[shape] for at, shape in one.shapes}
+    first = costs[one.shapes[0][0]]
+    return {at: (min(each) / min(first), ratios_of(each, first)[1]) for at, each in costs.items()}
 
 
 def _flatness(one: Range, grown: dict[int, tuple[float, float]]) -> Ratio:
