@@ -12,6 +12,7 @@ recommendations either, so a topic without any pays nothing for them.
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import ClassVar, Final, Literal, TypeVar, cast, overload
 
 import msgspec
@@ -55,6 +56,7 @@ class _PlainClick(Click, forbid_unknown_fields=True, gc=False):
 _read_organic: Final = cast("Callable[[bytes], Click]", msgspec.json.Decoder(_OrganicClick).decode)
 _read_plain: Final = msgspec.json.Decoder(_PlainClick).decode
 _convert: Final = partial(msgspec.convert, type=Click)
+_genres_of: Final = attrgetter("genres")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,8 @@ def decode_values(values: Sequence[bytes | None], max_event_bytes: int) -> Decod
 
     lists = genre_lists()
     by_spelling = lists.by_spelling
-    ids = np.array([by_spelling[click.genres] for click in clicks], np.int64)
+    numbers = map(by_spelling.__getitem__, map(_genres_of, clicks))
+    ids = np.fromiter(numbers, np.int64, len(clicks))
     judged = _judge_doubtful(fit, clicks, ids, lists)
     refused |= {int(places[index]): reason for index, reason in judged.items()}
     gone = [*judged]
