@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.chromium import chromium, require_chromium
-from tests.browser.page import OpenPage, Watched, load
+from tests.browser.page import PATIENCE_MS, OpenPage, Watched, load
 from tests.browser.site import SETTINGS, Site
 from tests.deployment import deployment
 from tests.faults.lab import laboratory
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 # Per file, not longer: while Playwright runs, nothing else in its thread can run an event loop.

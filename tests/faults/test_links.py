@@ -1,5 +1,6 @@
 """Links cut, slow and half-open, and a reply that never arrives."""
 
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -73,13 +74,14 @@ def test_a_link_that_is_deaf_from_the_start_is_waited_for(lab: Lab, trial: Trial
 @pytest.mark.parametrize("script", ["apply", "seal", "commit"])
 def test_a_script_whose_reply_was_lost_counts_once(lab: Lab, trial: Trial, script: str) -> None:
     trial.consume(by_proxy=True)
-    trial.simulate("--events", 8_000, "--rate", 1_500, *TRAFFIC)
+    trial.simulate("--seconds", 120, "--rate", 1_500, *TRAFFIC)
     trial.wait_for_buckets(2)
     sha = trial.script_sha(script).encode()
     for _ in range(3):
         before = lab.redis_link.lost_replies
         lab.redis_link.loses_reply_to = lambda request: sha in request
         trial.wait_for(lambda b=before: lab.redis_link.lost_replies > b, "a lost reply")  # type: ignore[misc]
+    trial.simulators[0].send(signal.SIGTERM)
     outcome = trial.assert_exact()
     totals = trial.store.read_totals()
     assert totals["counted"] + totals["late"] + totals["dead_letters"] == len(outcome.clicks)

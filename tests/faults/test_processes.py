@@ -117,8 +117,9 @@ def test_a_step_slower_than_the_poll_interval_leaves_rejoins_and_counts_once(tri
         seam=("--at", "after-apply:6", "--do", "sleep:6", "--max-poll-interval", 2_000)
     )
     trial.consume()
-    trial.simulate("--events", 8_000, "--rate", 1_000, *TRAFFIC)
+    trial.simulate("--seconds", 120, "--rate", 1_000, *TRAFFIC)
     trial.wait_for(lambda: "seam: sleep" in slow.log.read_text(encoding="utf-8"), "the slow step")
+    trial.simulators[0].send(signal.SIGTERM)
     trial.assert_exact()
     assert slow.exit_code == 0, trial.describe()
 
@@ -127,7 +128,7 @@ def test_a_dead_forecaster_is_replaced_within_session_and_five_seconds(
     trial: Trial, capsys: pytest.CaptureFixture[str]
 ) -> None:
     forecaster = trial.consume()
-    trial.simulate("--events", 12_000, "--rate", 1_000, *TRAFFIC)
+    trial.simulate("--seconds", 120, "--rate", 1_000, *TRAFFIC)
     trial.wait_for_buckets(3)
     trial.consume()
     time.sleep(1.5)  # it has joined
@@ -138,6 +139,7 @@ def test_a_dead_forecaster_is_replaced_within_session_and_five_seconds(
     with capsys.disabled():
         session = trial.settings.session_timeout_seconds
         print(f"\ntaken over {seconds:.1f} s after a SIGKILL, session timeout {session:g} s")
+    trial.simulators[0].send(signal.SIGTERM)
     trial.assert_exact()
 
 

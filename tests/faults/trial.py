@@ -28,6 +28,9 @@ from tests.faults.spawner import Member
 CONSUMER_PEAK_BYTES: Final = 320_000_000
 """Most memory of a consumer without TensorFlow."""
 
+DRAIN_SECONDS: Final = 180.0
+"""How long it may take on a busy machine to publish all that has piled up, seconds."""
+
 STACKS_SECONDS: Final = 0.5
 """How long processes may take to write where their threads are, seconds."""
 
@@ -293,7 +296,7 @@ class Trial:
             ends.update(ends or self.log_ends())
             return bool(ends) and self._is_drained(ends)
 
-        self.wait_for(is_drained, "everything read, closed and published")
+        self.wait_for(is_drained, "everything read, closed and published", DRAIN_SECONDS)
         self.stop_consumers()
 
     def drain(self) -> Outcome:

@@ -111,9 +111,11 @@ def test_the_board_has_what_the_topic_keeps(
     _, published = deployed
     history = site.get("/v1/history?genre=crime&buckets=1000").json["buckets"]
     assert [bucket["observed"] for bucket in history] == list(range(published.next_number))
-    pipeline = site.get("/v1/pipeline").json
-    assert "Redis holds no state" in pipeline["problem"]
-    assert pipeline["status"] is None
+    wait_for(
+        lambda: "Redis holds no state" in str(site.get("/v1/pipeline").json["problem"]),
+        "the first look at Redis",
+    )
+    assert site.get("/v1/pipeline").json["status"] is None
 
 
 def test_dead_letters_are_counted_by_reason(
