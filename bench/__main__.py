@@ -3,6 +3,7 @@
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,7 @@ from bench.lab import SIZE_OF_HOUR, BenchError, Lab, services
 from bench.machine import describe_machine
 from bench.page import FOLDER, shown, write_pages
 from bench.parts import PARTS, QUICK
-from bench.results import Part, Results, read_results, write_results
+from bench.results import Results, read_results, write_results
 from bench.screen import Bars
 
 RESULTS: Final = FOLDER / "results.json"
@@ -113,11 +114,10 @@ def main(
 def run_parts(lab: Lab, names: tuple[str, ...], console: Console, failed: list[str]) -> Results:
     """Measure parts one after the other; note those that could not be measured."""
     machine, parts = describe_machine(), {}
-    taken_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     with Bars(console) as bars:
         lab.teller = bars
         for name in names:
-            began = time.monotonic()
+            taken_at, began = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), time.monotonic()
             try:
                 part = PARTS[name](lab)
             except BenchError as error:
@@ -125,11 +125,8 @@ def run_parts(lab: Lab, names: tuple[str, ...], console: Console, failed: list[s
                 console.print(f"bench: {name}: {error}", style="red", highlight=False)
                 failed.append(name)
                 continue
-            parts[name] = Part(
-                part.name, part.title, part.how, part.ratios, part.tables, part.plots,
-                part.missing, time.monotonic() - began,
-            )  # fmt: skip
-    return Results(machine, taken_at, lab.is_quick, parts)
+            parts[name] = replace(part, taken_at=taken_at, seconds=time.monotonic() - began)
+    return Results(machine, lab.is_quick, parts)
 
 
 def known_results() -> Results:

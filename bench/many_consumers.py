@@ -12,6 +12,7 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -196,7 +197,8 @@ def main(*, keep: bool) -> None:
         print(f"\n{table.title}\n\n{markdown(table)}")
     if keep:
         taken_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-        results = Results(describe_machine(), taken_at, is_quick=False, parts={part.name: part})
+        part = replace(part, taken_at=taken_at)
+        results = Results(describe_machine(), is_quick=False, parts={part.name: part})
         write_results(results, RESULTS)
         write_plots(results)
 

@@ -76,12 +76,13 @@ def _percent(share: float | None) -> str:
 
 def results_page(results: Results) -> str:
     """Return RESULTS.md."""
-    kind = "a quick run" if results.is_quick else "a full run"
+    kind = "quick runs" if results.is_quick else "full runs"
     machine = ", ".join(f"{name} {shown(value)}" for name, value in results.machine.items())
     texts = [
         "# Speed: results\n",
-        f"Written by `make bench`, {kind} on {results.taken_at}; {machine}.",
-        "Every ratio is of figures from one run on one machine; spread is largest less smallest",
+        f"Written by `make bench`, {kind}; {machine}.",
+        "Every ratio is of figures from one run on one machine, each part says when; spread is "
+        "largest less smallest",
         "over the rounds.\n",
         "## At a glance\n",
         markdown(ratio_table([r for r in results.ratios.values() if r.wanted is not None])),
@@ -103,7 +104,9 @@ def _section(part: Part) -> list[str]:
     for table in part.tables:
         texts += [f"**{table.title}**\n", markdown(table), ""]
     texts += [f"Not measured: {name}: {reason}\n" for name, reason in part.missing.items()]
-    texts.append(f"Took {part.seconds:.0f} s (`python -m bench --only {part.name}`).")
+    texts.append(
+        f"Taken on {part.taken_at} in {part.seconds:.0f} s (`python -m bench --only {part.name}`)."
+    )
     return texts
 
 

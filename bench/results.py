@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 Better = Literal["higher", "lower"]
 Cell = str | int | float | None
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Version of the file's shape; a file of another one is not merged into."""
 
 
@@ -87,6 +87,7 @@ class Part:
         tables: The figures behind them.
         plots: At most a few.
         missing: What could not be measured: name and reason.
+        taken_at: When it was measured: parts may be of several runs.
         seconds: How long it took.
     """
 
@@ -97,15 +98,15 @@ class Part:
     tables: tuple[Table, ...] = ()
     plots: tuple[Plot, ...] = ()
     missing: dict[str, str] = field(default_factory=dict)
+    taken_at: str = ""
     seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """A whole run: where, when, and its parts by name."""
+    """What was found on a machine: parts by name."""
 
     machine: dict[str, Cell]
-    taken_at: str
     is_quick: bool
     parts: dict[str, Part]
 
@@ -123,7 +124,7 @@ class Results:
         """Return these results, with parts of older ones that were not measured now."""
         parts = {**(older.parts if older else {}), **self.parts}
         known = {name: parts[name] for name in order if name in parts}
-        return Results(self.machine, self.taken_at, self.is_quick, known)
+        return Results(self.machine, self.is_quick, known)
 
 
 def write_results(results: Results, path: Path) -> None:
@@ -141,7 +142,7 @@ def read_results(path: Path) -> Results | None:
     if found.get("format") != FORMAT:
         return None
     parts = {name: _part(part) for name, part in found["parts"].items()}
-    return Results(found["machine"], found["taken_at"], found["is_quick"], parts)
+    return Results(found["machine"], found["is_quick"], parts)
 
 
 def _part(found: Mapping[str, Any]) -> Part:
@@ -159,6 +160,7 @@ def _part(found: Mapping[str, Any]) -> Part:
             for plot in found["plots"]
         ),
         missing=found["missing"],
+        taken_at=found["taken_at"],
         seconds=found["seconds"],
     )
 

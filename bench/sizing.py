@@ -47,12 +47,12 @@ def measured() -> dict[str, dict[str, Any]]:
         found[name] = {"says": says, "source": source, "points": rounded}
 
     costs = _table(growth, "What one event costs")
-    where = f"make bench, growth, {speed.taken_at}"
+    where = f"make bench, growth, {growth.taken_at}"
     for unit in ("genres", "partitions", "genres an event", "bytes an event"):
         short = {"genres an event": "genres_per_event", "bytes an event": "bytes"}.get(unit, unit)
         add(f"event_us_by_{short}", f"µs of CPU an event, by {unit}", where, _by(costs, unit, 1))
     milliseconds = _table(latency, "Milliseconds")
-    where = f"make bench, latency, {speed.taken_at}"
+    where = f"make bench, latency, {latency.taken_at}"
     closes = _by(milliseconds, "genres: close to visible", 1)
     add("close_ms_by_genres", "ms from a bucket's close to its forecasts, median", where, closes)
     window = next(row for row in milliseconds.rows if row[0] == "event to window")
@@ -61,7 +61,7 @@ def measured() -> dict[str, dict[str, Any]]:
     steps = [[float(genres), each["cpu"]] for genres, each in live["genres"].items()]
     where = f"python -m bench.step --live, {live['taken_at']}"
     add("step_ms_by_genres", "ms of CPU of a model's step, by genres", where, steps)
-    where = f"python -m bench.many_consumers, {crowd.taken_at}"
+    where = f"python -m bench.many_consumers, {slot.taken_at}"
     for name, (says, points) in _of_the_slot(slot).items():
         add(name, says, where, points)
     fixed, number, where = _message_bytes()

@@ -25,10 +25,10 @@ BARS = Plot("bars", "Ingest", "", "", {"genrecast": ((300.0, 0.0),), "b": ((10.0
 PART = Part(
     "ingest", "Ingest", "Measured so.", (BARE,),
     (Table("Behind it", ("", "events"), (("ours", 1234567), ("none", None))),),
-    (LINES, BARS), {"Faust": "no wheel"}, 12.0,
+    (LINES, BARS), {"Faust": "no wheel"}, "2026-01-05 00:00 UTC", 12.0,
 )  # fmt: skip
 RESULTS = Results(
-    {"cores": 2}, "2026-01-05 00:00 UTC", False,
+    {"cores": 2}, False,
     {"ingest": PART, "latency": Part("latency", "Latency", "So.", (CLOSE,))},
 )  # fmt: skip
 SPEED, SPEED_END = MARKS["speed"]
@@ -80,6 +80,7 @@ def test_page_has_every_part_with_its_plots_and_who_is_missing() -> None:
     assert "![Memory](plots/ingest.svg)" in page
     assert "![Ingest](plots/ingest-2.svg)" in page
     assert "Not measured: Faust: no wheel" in page
+    assert "Taken on 2026-01-05 00:00 UTC in 12 s (`python -m bench --only ingest`)." in page
     assert page.index("## At a glance") < page.index("## Ingest") < page.index("## Latency")
 
 
@@ -125,7 +126,7 @@ def test_results_of_another_format_are_none(tmp_path: Path) -> None:
 
 
 def test_parts_measured_anew_replace_older_ones_and_keep_the_order() -> None:
-    anew = Results({"cores": 4}, "later", False, {"ingest": replace(PART, how="Otherwise.")})
+    anew = Results({"cores": 4}, False, {"ingest": replace(PART, how="Otherwise.")})
     merged = anew.merged_into(RESULTS, ["ingest", "latency"])
     assert list(merged.parts) == ["ingest", "latency"]
     assert merged.parts["ingest"].how == "Otherwise."
